@@ -1,0 +1,128 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// DB is the database of one context. Reads and writes go over separate connections: a read cannot write, and a flood of reads
+// cannot keep a write from its connection.
+type DB struct {
+	cfg     Config
+	dialect Dialect
+	write   *sqlx.DB
+	read    *sqlx.DB
+	lanes   []*lane
+	stats   Stats
+
+	mu       sync.RWMutex
+	prepared map[string]*sqlx.Stmt // read statements by their text
+
+	closing sync.RWMutex // held shared by Submit, so that no job enters a lane that is being closed
+	closed  bool
+	done    sync.WaitGroup
+}
+
+// maxPrepared bounds the statements kept; texts are constants, so it is reached only by a defect.
+const maxPrepared = 500
+
+func start(cfg Config, d Dialect, write, read *sqlx.DB) *DB {
+	db := &DB{cfg: cfg, dialect: d, write: write, read: read, prepared: map[string]*sqlx.Stmt{}}
+	for range cfg.Lanes {
+		l := &lane{db: db, in: make(chan *job, 2*cfg.Batch)}
+		db.lanes = append(db.lanes, l)
+		db.done.Go(l.run)
+	}
+	return db
+}
+
+// Dialect says which kind of database this is.
+func (db *DB) Dialect() Dialect { return db.dialect }
+
+// Context is the name of the context whose database this is.
+func (db *DB) Context() string { return db.cfg.Context }
+
+// Close finishes the jobs that wait, then closes all connections. Later writes fail with ErrUnavailable.
+func (db *DB) Close() error {
+	db.closing.Lock()
+	if db.closed {
+		db.closing.Unlock()
+		return nil
+	}
+	db.closed = true
+	for _, l := range db.lanes {
+		close(l.in)
+	}
+	db.closing.Unlock()
+	db.done.Wait()
+	db.mu.Lock()
+	for _, s := range db.prepared {
+		_ = s.Close()
+	}
+	db.prepared = nil
+	db.mu.Unlock()
+	err := db.read.Close()
+	if werr := db.write.Close(); err == nil {
+		err = werr
+	}
+	return err
+}
+
+// Ping asks the database for a sign of life. Errors: ErrUnavailable.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	return db.Get(ctx, &one, `SELECT 1`)
+}
+
+// Get reads one row into dest. Errors: ErrNoRows, ErrDenied, ErrUnavailable.
+func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+	return db.reading(ctx, query, args, func(s *sqlx.Stmt, args []any) error { return s.GetContext(ctx, dest, args...) })
+}
+
+// Select reads all rows into dest, a pointer to a slice. Errors: ErrDenied, ErrUnavailable.
+func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+	return db.reading(ctx, query, args, func(s *sqlx.Stmt, args []any) error { return s.SelectContext(ctx, dest, args...) })
+}
+
+func (db *DB) reading(ctx context.Context, query string, args []any, read func(*sqlx.Stmt, []any) error) error {
+	s, err := db.prepare(ctx, query, args)
+	if err != nil {
+		return translate(err)
+	}
+	return translate(read(s, db.dialect.bind(args)))
+}
+
+func (db *DB) prepare(ctx context.Context, query string, args []any) (*sqlx.Stmt, error) {
+	db.mu.RLock()
+	s, open := db.prepared[query], db.prepared != nil
+	db.mu.RUnlock()
+	if s != nil {
+		return s, nil
+	}
+	if !open {
+		return nil, &dbError{ErrUnavailable, fmt.Errorf("database of %s is closed", db.cfg.Context)}
+	}
+	s, err := db.read.PreparexContext(ctx, db.dialect.rewrite(query, args))
+	if err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	switch other := db.prepared[query]; {
+	case db.prepared == nil, len(db.prepared) >= maxPrepared:
+		_ = s.Close()
+		return nil, fmt.Errorf("sqldb: %d statements prepared in %s: a text that is no constant?", maxPrepared, db.cfg.Context)
+	case other != nil:
+		_ = s.Close()
+		return other, nil
+	}
+	db.prepared[query] = s
+	return s, nil
+}
+
+// jitter is a random part of d, so that those who collided do not meet again.
+func jitter(d time.Duration, r float64) time.Duration { return time.Duration(float64(d) * (0.5 + r)) }

@@ -1,0 +1,340 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"shop/internal/platform/failpoint"
+)
+
+// Job is a piece of work that shares a transaction with whatever else waits.
+type Job struct {
+	Key  string // jobs of one key run in the order in which they were submitted
+	Kind *Kind  // prepares all its jobs of a batch at once; may be nil
+	Arg  any    // what Kind.Prepare looks at
+	Run  func(ctx context.Context, tx *Tx) error
+}
+
+// Kind lets jobs of one kind prepare together, with one statement for all: claim inbox rows, load what they will need. Prepare
+// gets the Arg of each of its jobs in the batch and leaves what it found in the transaction with SetLocal.
+type Kind struct {
+	Name    string
+	Prepare func(ctx context.Context, tx *Tx, args []any) error
+	Claims  bool // Prepare writes rows for its jobs, so a job that fails takes the transaction with it
+}
+
+// Stats counts what the lanes did since the start.
+type Stats struct {
+	Jobs, Commits, Alone, Retries, UnknownCommits, Statements atomic.Int64
+}
+
+// Stats are this database's counters.
+func (db *DB) Stats() *Stats { return &db.stats }
+
+// maxAttempts bounds the tries after a serialization failure, a cut connection or a commit of unknown outcome.
+const maxAttempts = 6
+
+type job struct {
+	Job
+	ctx  context.Context
+	done func(error)
+	err  error
+}
+
+// Write runs fn in a transaction and returns when it is durable. Jobs with the same key run in the order of their calls. fn may run several times; see the package comment.
+// Errors: those of fn; ErrUnavailable when the database does not answer, or ctx ends: the outcome is then not known.
+func (db *DB) Write(ctx context.Context, key string, fn func(ctx context.Context, tx *Tx) error) error {
+	return db.Do(ctx, Job{Key: key, Run: fn})
+}
+
+// Do submits a job and waits for it. Errors: those of Write.
+func (db *DB) Do(ctx context.Context, j Job) error {
+	result := make(chan error, 1)
+	if err := db.Submit(ctx, j, func(err error) { result <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return &dbError{ErrUnavailable, ctx.Err()}
+	}
+}
+
+// Submit hands a job to a lane; done is called once, from the lane, with the job's outcome, and must be quick. It waits while the lane's queue is full.
+// A job whose ctx has ended before its turn is not run. Errors, with done not called: ErrUnavailable when ctx ends or the database is closed.
+func (db *DB) Submit(ctx context.Context, j Job, done func(error)) error {
+	db.closing.RLock()
+	defer db.closing.RUnlock()
+	if db.closed {
+		return &dbError{ErrUnavailable, fmt.Errorf("database of %s is closed", db.cfg.Context)}
+	}
+	select {
+	case db.laneOf(j.Key).in <- &job{Job: j, ctx: ctx, done: done}:
+		return nil
+	case <-ctx.Done():
+		return &dbError{ErrUnavailable, ctx.Err()}
+	}
+}
+
+var laneSeed = maphash.MakeSeed()
+
+func (db *DB) laneOf(key string) *lane {
+	if len(db.lanes) == 1 {
+		return db.lanes[0]
+	}
+	return db.lanes[maphash.String(laneSeed, key)%uint64(len(db.lanes))]
+}
+
+// lane is one writer: it takes whatever waits, up to a batch, into one transaction.
+type lane struct {
+	db   *DB
+	in   chan *job
+	conn *writeConn
+}
+
+func (l *lane) run() {
+	for first := range l.in {
+		batch := l.live(append(make([]*job, 0, 16), first))
+		for len(batch) < l.db.cfg.Batch {
+			select {
+			case j, open := <-l.in:
+				if !open {
+					goto full
+				}
+				batch = l.live(append(batch, j))
+				continue
+			default:
+			}
+			break
+		}
+	full:
+		l.commit(batch)
+		for _, j := range batch {
+			j.done(j.err)
+		}
+	}
+	l.hangUp()
+}
+
+// live drops the last job if nobody waits for it any more.
+func (l *lane) live(batch []*job) []*job {
+	last := batch[len(batch)-1]
+	if err := last.ctx.Err(); err != nil {
+		last.done(&dbError{ErrUnavailable, err})
+		return batch[:len(batch)-1]
+	}
+	return batch
+}
+
+// commit carries the batch to an outcome for each of its jobs: all together, or, when one spoils the transaction, each alone.
+func (l *lane) commit(batch []*job) {
+	if len(batch) == 0 {
+		return
+	}
+	l.db.stats.Jobs.Add(int64(len(batch)))
+	err := l.insist(batch)
+	if err == nil {
+		return
+	}
+	if len(batch) == 1 || errors.Is(err, ErrUnavailable) {
+		for _, j := range batch {
+			j.err = err
+		}
+		return
+	}
+	for i := range batch {
+		l.db.stats.Alone.Add(1)
+		if err := l.insist(batch[i : i+1]); err != nil {
+			batch[i].err = err
+		}
+	}
+}
+
+// insist repeats the batch while repeating can help. After a commit of unknown outcome that is safe, because every job finds by
+// its key what it did already.
+func (l *lane) insist(batch []*job) error {
+	for attempt := 1; ; attempt++ {
+		err := l.attempt(batch)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errUnknownCommit):
+			l.db.stats.UnknownCommits.Add(1)
+		case errors.Is(err, errRetry), errors.Is(err, ErrUnavailable) && attempt < 3:
+			l.db.stats.Retries.Add(1)
+		default:
+			return err
+		}
+		if attempt == maxAttempts {
+			return &dbError{ErrUnavailable, err}
+		}
+		time.Sleep(jitter(time.Duration(attempt*attempt)*2*time.Millisecond, rand.Float64()))
+	}
+}
+
+// attempt is the one place where transactions begin and end.
+func (l *lane) attempt(batch []*job) (err error) {
+	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
+	conn, err := l.dial(ctx)
+	if err != nil {
+		return err
+	}
+	if err := conn.exec(ctx, l.begin()); err != nil {
+		l.hangUp()
+		return translate(err)
+	}
+	tx := &Tx{db: l.db, conn: conn}
+	defer func() {
+		if err != nil && conn.exec(ctx, "ROLLBACK") != nil {
+			l.hangUp()
+		}
+	}()
+	if err := prepareKinds(ctx, tx, batch); err != nil {
+		return err
+	}
+	for _, j := range batch {
+		j.err = nil
+		switch err := runJob(ctx, tx, j); {
+		case err == nil:
+			tx.keep()
+		case tx.dirty, j.Kind != nil && j.Kind.Claims:
+			return err
+		default:
+			j.err = err
+			tx.drop()
+		}
+	}
+	if err := tx.Flush(ctx); err != nil {
+		return err
+	}
+	failpoint.Hit("before_commit")
+	if err := conn.exec(ctx, "COMMIT"); err != nil {
+		return l.commitFailed(translate(err))
+	}
+	failpoint.Hit("after_commit")
+	l.db.stats.Commits.Add(1)
+	for _, fn := range tx.batch.after {
+		fn()
+	}
+	return nil
+}
+
+// commitFailed tells a COMMIT that the server refused from one that was never answered. After the latter only the jobs' keys
+// can tell what happened.
+func (l *lane) commitFailed(err error) error {
+	if l.db.dialect == Postgres && errors.Is(err, ErrUnavailable) {
+		l.hangUp()
+		return &dbError{errUnknownCommit, err}
+	}
+	return err
+}
+
+func (l *lane) begin() string {
+	if l.db.dialect == SQLite {
+		return "BEGIN IMMEDIATE"
+	}
+	return "BEGIN"
+}
+
+// prepareKinds lets every kind in the batch prepare all its jobs at once.
+func prepareKinds(ctx context.Context, tx *Tx, batch []*job) error {
+	var kinds []*Kind
+	args := map[*Kind][]any{}
+	for _, j := range batch {
+		if j.Kind == nil {
+			continue
+		}
+		if _, seen := args[j.Kind]; !seen {
+			kinds = append(kinds, j.Kind)
+		}
+		args[j.Kind] = append(args[j.Kind], j.Arg)
+	}
+	for _, k := range kinds {
+		if err := k.Prepare(ctx, tx, args[k]); err != nil {
+			return err
+		}
+		tx.keep()
+	}
+	return nil
+}
+
+// runJob runs one job; a panic is an error of that job.
+func runJob(ctx context.Context, tx *Tx, j *job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			tx.dirty = true
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return j.Run(valuesOf{ctx, j.ctx}, tx)
+}
+
+// valuesOf has the deadline of the lane (none) and the values of the caller's context.
+type valuesOf struct {
+	context.Context
+	caller context.Context
+}
+
+func (c valuesOf) Value(key any) any { return c.caller.Value(key) }
+
+// writeConn is a lane's own connection with its prepared statements.
+type writeConn struct {
+	*sqlx.Conn
+	prepared map[string]*sqlx.Stmt
+}
+
+func (l *lane) dial(ctx context.Context) (*writeConn, error) {
+	if l.conn != nil {
+		return l.conn, nil
+	}
+	dctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := l.db.write.Connx(dctx)
+	if err != nil {
+		return nil, &dbError{ErrUnavailable, err}
+	}
+	l.conn = &writeConn{Conn: c, prepared: map[string]*sqlx.Stmt{}}
+	return l.conn, nil
+}
+
+// hangUp gives up the connection: its state is unknown. The server rolls back what was open.
+func (l *lane) hangUp() {
+	if l.conn == nil {
+		return
+	}
+	for _, s := range l.conn.prepared {
+		_ = s.Close()
+	}
+	_ = l.conn.Raw(func(any) error { return errBadConn })
+	_ = l.conn.Close()
+	l.conn = nil
+}
+
+func (c *writeConn) exec(ctx context.Context, statement string) error {
+	_, err := c.ExecContext(ctx, statement)
+	return err
+}
+
+func (c *writeConn) prepare(ctx context.Context, query string, d Dialect, args []any) (*sqlx.Stmt, error) {
+	if s := c.prepared[query]; s != nil {
+		return s, nil
+	}
+	if len(c.prepared) >= maxPrepared {
+		return nil, fmt.Errorf("sqldb: %d statements prepared: a text that is no constant?", maxPrepared)
+	}
+	s, err := c.PreparexContext(ctx, d.rewrite(query, args))
+	if err != nil {
+		return nil, err
+	}
+	c.prepared[query] = s
+	return s, nil
+}

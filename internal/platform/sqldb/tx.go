@@ -1,0 +1,192 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Tx is a transaction, shared by the jobs of a batch. It is used by one goroutine.
+//
+// A job that returns an error before it changed anything in the database takes nothing with it: what it queued, its
+// locals and its hooks are dropped, and its neighbours go on.
+type Tx struct {
+	db    *DB
+	conn  *writeConn
+	batch state // of the jobs that succeeded
+	own   state // of the job that runs now
+	dirty bool  // the present job changed the database, or its statement failed
+}
+
+type state struct {
+	queued []queued
+	after  []func()
+	locals map[any]any
+}
+
+type queued struct {
+	many *Many
+	row  []any
+}
+
+// Dialect says which kind of database this is.
+func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
+
+// Exec runs a statement that changes rows and says how many. What was queued before is written first.
+// Errors: ErrDuplicate, ErrCheck, ErrDenied, ErrUnavailable.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	var n int64
+	err := tx.run(ctx, query, args, true, func(s *sqlx.Stmt, args []any) error {
+		res, err := s.ExecContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+// Get reads one row into dest; with INSERT, UPDATE or DELETE … RETURNING it may also write. What was queued before is written
+// first. Errors: ErrNoRows and those of Exec.
+func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
+	return tx.run(ctx, query, args, !isSelect(query), func(s *sqlx.Stmt, args []any) error { return s.GetContext(ctx, dest, args...) })
+}
+
+// Select is Get for any number of rows; dest points to a slice.
+func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
+	return tx.run(ctx, query, args, !isSelect(query), func(s *sqlx.Stmt, args []any) error { return s.SelectContext(ctx, dest, args...) })
+}
+
+func isSelect(query string) bool { return strings.HasPrefix(strings.TrimSpace(query), "SELECT") }
+
+func (tx *Tx) run(ctx context.Context, query string, args []any, writes bool, do func(*sqlx.Stmt, []any) error) error {
+	if err := tx.Flush(ctx); err != nil {
+		return err
+	}
+	s, err := tx.conn.prepare(ctx, query, tx.db.dialect, args)
+	if err != nil {
+		tx.dirty = true
+		return translate(err)
+	}
+	err = do(s, tx.db.dialect.bind(args))
+	if writes || (err != nil && err != sql.ErrNoRows) {
+		tx.dirty = true // a failed statement aborts the whole transaction on PostgreSQL
+	}
+	tx.db.stats.Statements.Add(1)
+	return translate(err)
+}
+
+// Queue adds a row to those that the statement writes at the end of the transaction, or before the next statement of
+// this transaction. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone.
+func (tx *Tx) Queue(m *Many, row ...any) {
+	tx.own.queued = append(tx.own.queued, queued{m, row})
+}
+
+// Flush writes what was queued.
+func (tx *Tx) Flush(ctx context.Context) error {
+	if len(tx.batch.queued)+len(tx.own.queued) == 0 {
+		return nil
+	}
+	if len(tx.own.queued) > 0 {
+		tx.dirty = true
+	}
+	all := append(tx.batch.queued, tx.own.queued...)
+	tx.batch.queued, tx.own.queued = nil, nil
+	var order []*Many
+	rows := make(map[*Many][][]any, 4)
+	for _, q := range all {
+		if _, seen := rows[q.many]; !seen {
+			order = append(order, q.many)
+		}
+		rows[q.many] = append(rows[q.many], q.row)
+	}
+	for _, m := range order {
+		if _, err := tx.ExecMany(ctx, m, rows[m]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExecMany runs the statement over the rows now and says how many rows it changed. Errors: those of Exec, and ErrStale.
+func (tx *Tx) ExecMany(ctx context.Context, m *Many, rows [][]any) (int64, error) {
+	m.compile()
+	var n int64
+	var err error
+	if tx.db.dialect == Postgres {
+		n, err = tx.Exec(ctx, m.postgres, m.arrays(rows)...)
+	} else {
+		for _, row := range rows {
+			var one int64
+			if one, err = tx.Exec(ctx, m.sqlite, row...); err != nil {
+				break
+			}
+			n += one
+		}
+	}
+	if err == nil && m.Exact && n != int64(len(rows)) {
+		tx.dirty = true
+		return n, ErrStale
+	}
+	return n, err
+}
+
+// SelectMany runs a statement with RETURNING, or a SELECT, over the rows and appends what it returns to dest.
+func SelectMany[T any](ctx context.Context, tx *Tx, m *Many, rows [][]any, dest *[]T) error {
+	m.compile()
+	if tx.db.dialect == Postgres {
+		return tx.Select(ctx, dest, m.postgres, m.arrays(rows)...)
+	}
+	for _, row := range rows {
+		var some []T
+		if err := tx.Select(ctx, &some, m.sqlite, row...); err != nil {
+			return err
+		}
+		*dest = append(*dest, some...)
+	}
+	return nil
+}
+
+// Local returns what a job of this transaction put under key: its view of a row that was read or changed already. The value must not be changed
+// in place, because the job that put it may yet fail; put a changed copy instead.
+func (tx *Tx) Local(key any) (any, bool) {
+	if v, ok := tx.own.locals[key]; ok {
+		return v, true
+	}
+	v, ok := tx.batch.locals[key]
+	return v, ok
+}
+
+// SetLocal remembers v under key until the transaction ends.
+func (tx *Tx) SetLocal(key, v any) {
+	if tx.own.locals == nil {
+		tx.own.locals = map[any]any{}
+	}
+	tx.own.locals[key] = v
+}
+
+// AfterCommit runs fn once the transaction is durable, in the order of the calls, before anybody is told. It must be quick.
+func (tx *Tx) AfterCommit(fn func()) { tx.own.after = append(tx.own.after, fn) }
+
+// keep makes the present job's state the batch's.
+func (tx *Tx) keep() {
+	tx.batch.queued = append(tx.batch.queued, tx.own.queued...)
+	tx.batch.after = append(tx.batch.after, tx.own.after...)
+	if tx.batch.locals == nil {
+		tx.batch.locals = tx.own.locals
+	} else {
+		for k, v := range tx.own.locals {
+			tx.batch.locals[k] = v
+		}
+	}
+	tx.drop()
+}
+
+// drop forgets the present job's state.
+func (tx *Tx) drop() {
+	tx.own = state{}
+	tx.dirty = false
+}

@@ -1,0 +1,60 @@
+-- +goose Up
+-- What leaves this context: written in the business transaction, deleted once a consumer's transaction holds it.
+CREATE TABLE outbox (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	message_id TEXT NOT NULL,
+	type       TEXT NOT NULL,
+	key        TEXT NOT NULL,
+	headers    TEXT NOT NULL,
+	body       TEXT NOT NULL,
+	created_at BIGINT NOT NULL
+);
+
+-- What this context has applied.
+CREATE TABLE inbox (
+	consumer   TEXT NOT NULL,
+	message_id TEXT NOT NULL,
+	applied_at BIGINT NOT NULL,
+	PRIMARY KEY (consumer, message_id)
+);
+CREATE INDEX inbox_applied_at ON inbox (applied_at);
+
+-- Messages that could not be applied, and, parked behind them, the later messages of the same key.
+CREATE TABLE dead_letters (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	consumer   TEXT NOT NULL,
+	message_id TEXT NOT NULL,
+	type       TEXT NOT NULL,
+	key        TEXT NOT NULL,
+	headers    TEXT NOT NULL,
+	body       TEXT NOT NULL,
+	state      TEXT NOT NULL CHECK (state IN ('dead', 'parked')),
+	error      TEXT NOT NULL,
+	attempts   BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	UNIQUE (consumer, message_id)
+);
+CREATE INDEX dead_letters_key ON dead_letters (consumer, key, id);
+
+-- Who leads, with a token that grows with each change.
+CREATE TABLE leases (
+	name       TEXT PRIMARY KEY,
+	owner      TEXT NOT NULL,
+	token      BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+
+-- One answer for each (principal, route, Idempotency-Key); kept for seven days.
+CREATE TABLE idempotency_keys (
+	principal    TEXT NOT NULL,
+	route        TEXT NOT NULL,
+	key          TEXT NOT NULL,
+	request_hash TEXT NOT NULL,
+	state        TEXT NOT NULL CHECK (state IN ('running', 'done')),
+	status       BIGINT NOT NULL,
+	headers      TEXT NOT NULL,
+	body         TEXT NOT NULL,
+	created_at   BIGINT NOT NULL,
+	PRIMARY KEY (principal, route, key)
+);
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);

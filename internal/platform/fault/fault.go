@@ -23,9 +23,10 @@ const (
 	Gone                     // existed once
 	TooMany                  // slow down
 	Unavailable              // a dependency is down or the deadline passed: try again later
+	Precondition             // the caller's condition does not hold: what it has seen has changed since
 )
 
-var kindNames = [...]string{"internal", "malformed", "invalid", "unauthorized", "forbidden", "not_found", "conflict", "gone", "too_many", "unavailable"}
+var kindNames = [...]string{"internal", "malformed", "invalid", "unauthorized", "forbidden", "not_found", "conflict", "gone", "too_many", "unavailable", "precondition"}
 
 // String is the kind's word in logs and metrics.
 func (k Kind) String() string {

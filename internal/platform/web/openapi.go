@@ -1,0 +1,60 @@
+package web
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+func init() { // huma keeps these for the whole process
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		return humaError(nil, status, msg, errs...)
+	}
+	huma.NewErrorWithContext = humaError
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+}
+
+func humaConfig(o Options) huma.Config {
+	const prefix = "#/components/schemas/"
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: o.Title, Version: o.Version, Description: o.Description},
+			Servers: []*huma.Server{{URL: "/"}},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry(prefix, schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+				},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": strictJSON, "json": strictJSON},
+		DefaultFormat: "application/json",
+	}
+}
+
+// schemaName names a type in the OpenAPI document so that two contexts can both have an "item": a type of a context
+// carries the context's name in the singular, unless it begins with it. orders.item is OrderItem, orders.order is Order.
+// Types of the platform keep their own names.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	path := t.PkgPath()
+	if t.Name() == "" || path == "" || strings.Contains(path, "/platform/") {
+		return name
+	}
+	context := strings.TrimSuffix(strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], "api"), "s")
+	if strings.HasPrefix(strings.ToLower(name), context) {
+		return name
+	}
+	return strings.ToUpper(context[:1]) + context[1:] + name
+}
+
+// Time is the form in which every time is answered: a time.Time in UTC, RFC 3339 in JSON, from the stored microseconds
+// since 1970.
+func Time(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

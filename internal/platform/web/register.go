@@ -1,0 +1,142 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+)
+
+// Op describes an operation for the router and for the OpenAPI document.
+type Op struct {
+	Method  string
+	Path    string // with /v1 and {parameters}
+	ID      string // operationId, such as place-order
+	Summary string // a few words, shown in the list of operations
+	Doc     string // Markdown, optional
+	Tags    []string
+
+	Status  int   // of success; default 200, 204 for an operation without answer
+	Returns any   // a value of the type of the body, for an operation that answers Raw
+	Errors  []int // statuses beside those that follow from the method and the input: 409, 412, …
+	Public  bool  // needs no token
+
+	Timeout    time.Duration // for the handler; default 15 s and what the caller asked for with Prefer: wait
+	Deprecated bool
+	Use        huma.Middlewares // around this operation only
+}
+
+// defaultTimeout is how long a handler may take. What the caller allows with Prefer: wait comes on top.
+const defaultTimeout = 15 * time.Second
+
+// Register adds an operation. I is a struct of parameters with huma's tags (path, query, header, default, minimum,
+// pattern, …) and, if there is one, the request's JSON in a field Body. O is the type of the answer: a struct or Page is
+// encoded as JSON with op.Status; Raw is sent as it is; struct{} is an answer without a body. An error becomes a problem.
+func Register[I, O any](api huma.API, op Op, handler func(context.Context, *I) (O, error)) {
+	o := operation[O](api, op)
+	status, timeout := o.DefaultStatus, op.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	huma.Register(api, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			r, w := humachi.Unwrap(hc)
+			wait, _ := PreferWait(r.Header.Get("Prefer"))
+			ctx, cancel := context.WithTimeout(ctx, timeout+wait)
+			defer cancel()
+			out, err := handler(ctx, in)
+			if err == nil {
+				err = reply(w, r, status, out)
+			}
+			if err != nil {
+				WriteProblem(w, r, err)
+			}
+		}}, nil
+	})
+}
+
+// reply writes an answer. Its error means that nothing is written yet.
+func reply(w http.ResponseWriter, r *http.Request, status int, out any) error {
+	switch v := out.(type) {
+	case Raw:
+		for name, values := range v.Header {
+			w.Header()[name] = values
+		}
+		if v.Status != 0 {
+			status = v.Status
+		}
+		writeBody(w, status, jsonType, v.Body)
+		return nil
+	case struct{}:
+		writeBody(w, status, nil, nil)
+		return nil
+	case interface{ nextCursor() string }:
+		if next := v.nextCursor(); next != "" {
+			w.Header().Set("Link", nextLink(*r.URL, next))
+		}
+	}
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	if err := e.enc.Encode(out); err != nil {
+		return err
+	}
+	writeBody(w, status, jsonType, e.buf.Bytes()[:e.buf.Len()-1]) // without the encoder's newline
+	return nil
+}
+
+// operation says it in huma's words.
+func operation[O any](api huma.API, op Op) huma.Operation {
+	returns := reflect.TypeFor[O]()
+	if returns == reflect.TypeFor[Raw]() {
+		returns = reflect.TypeOf(op.Returns)
+	}
+	empty := returns == nil || returns == reflect.TypeFor[struct{}]()
+	if op.Status == 0 {
+		op.Status = http.StatusOK
+		if empty {
+			op.Status = http.StatusNoContent
+		}
+	}
+	success := &huma.Response{Description: http.StatusText(op.Status)}
+	if !empty {
+		schema := api.OpenAPI().Components.Schemas.Schema(returns, true, op.ID+"Response")
+		success.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+	}
+	o := huma.Operation{
+		Method:        op.Method,
+		Path:          op.Path,
+		OperationID:   op.ID,
+		Summary:       op.Summary,
+		Description:   op.Doc,
+		Tags:          op.Tags,
+		Deprecated:    op.Deprecated,
+		DefaultStatus: op.Status,
+		Errors:        errorStatuses(op),
+		Responses:     map[string]*huma.Response{strconv.Itoa(op.Status): success},
+		Middlewares:   op.Use,
+	}
+	if !op.Public {
+		o.Security = []map[string][]string{{"bearer": {}}}
+	}
+	return o
+}
+
+// errorStatuses are the problems an operation can answer. huma adds 422 and 500.
+func errorStatuses(op Op) []int {
+	statuses := append([]int{http.StatusBadRequest}, op.Errors...)
+	if !op.Public {
+		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if strings.Contains(op.Path, "{") {
+		statuses = append(statuses, http.StatusNotFound)
+	}
+	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch {
+		statuses = append(statuses, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return append(statuses, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+}

@@ -3,6 +3,7 @@
 CREATE TABLE outbox (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
 	message_id TEXT NOT NULL,
+	topic      TEXT NOT NULL,
 	type       TEXT NOT NULL,
 	key        TEXT NOT NULL,
 	headers    TEXT NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE dead_letters (
 	key        TEXT NOT NULL,
 	headers    TEXT NOT NULL,
 	body       TEXT NOT NULL,
-	state      TEXT NOT NULL CHECK (state IN ('dead', 'parked')),
+	state      TEXT NOT NULL CHECK (state IN ('dead', 'parked', 'replay')),
 	error      TEXT NOT NULL,
 	attempts   BIGINT NOT NULL,
 	created_at BIGINT NOT NULL,

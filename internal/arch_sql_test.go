@@ -24,12 +24,19 @@ var tableLaw = rule{"no SQL of one context names another's table", func(h *tree)
 			continue
 		}
 		f.texts(func(pos token.Pos, text string) {
-			for _, table := range tablesIn(text) {
+			for _, table := range tablesIn(text, statement.MatchString(text)) {
 				if other := h.foreign(table, owner.name); other != "" {
 					complaints = append(complaints, f.at(pos, "names %s, which belongs to %s", table, other))
 				}
 			}
 		})
+	}
+	for name, text := range h.migrations {
+		for _, table := range tablesIn(text, true) {
+			if other := h.foreign(table, path.Base(path.Dir(name))); other != "" {
+				complaints = append(complaints, name+": names "+table+", which belongs to "+other)
+			}
+		}
 	}
 	return complaints
 }}
@@ -51,10 +58,9 @@ func (h *tree) foreign(table, context string) string {
 
 var sqlToken = regexp.MustCompile(`'[^']*'|--[^\n]*|[\w".]+|[,()]`)
 
-// tablesIn lists the names that stand where a table does: after FROM, JOIN, INTO, UPDATE, TABLE or USING, and after a
-// comma in a list that FROM or USING began.
-func tablesIn(text string) []string {
-	anyCase := statement.MatchString(text)
+// tablesIn lists the names that stand where a table does: after FROM, JOIN, INTO, UPDATE, TABLE, REFERENCES or USING,
+// and after a comma in a list that FROM or USING began. Unless anyCase is set, only keywords in capitals count.
+func tablesIn(text string, anyCase bool) []string {
 	var tables []string
 	expect := false       // the next word is a table
 	list := []bool{false} // by depth of parentheses: a comma is followed by a table
@@ -67,7 +73,7 @@ func tablesIn(text string) []string {
 		switch keyword {
 		case "FROM", "USING":
 			expect, list[top] = true, true
-		case "JOIN", "INTO", "UPDATE", "TABLE":
+		case "JOIN", "INTO", "UPDATE", "TABLE", "REFERENCES":
 			expect = true
 		case "ONLY", "LATERAL", "IF", "NOT", "EXISTS":
 		case "WHERE", "SET", "ON", "GROUP", "ORDER", "SELECT", "VALUES", "RETURNING", "LIMIT", "HAVING", "WINDOW", "UNION":
@@ -106,6 +112,7 @@ func TestATableOfAnotherContextIsFound(t *testing.T) {
 		in("qualified by its schema", `SELECT 1 FROM inventory.anything`),
 		{"in a text made of pieces", "internal/orders/queries.go", `package orders; func q(c string) string { return "SELECT " + c + " FROM " + "stock" }`, "belongs to inventory"},
 		{"by the context's tests", "internal/orders/z_test.go", "package orders; const q = `SELECT 1 FROM stock`", "belongs to inventory"},
+		{"by its migrations", "migrations/orders/0002_more.sql", "create table more (sku text references stock (sku));", "belongs to inventory"},
 		{"by the edge's tests", "internal/gateway/z_test.go", "package gateway; const q = `SELECT 1 FROM stock`", "belongs to inventory"},
 	})
 }
@@ -120,7 +127,7 @@ func TestTablesAreRecognisedByTheirPlaceInAStatement(t *testing.T) {
 		`SELECT 'FROM stock' -- FROM stock`:                                           nil,
 		`please update stock from the list`:                                           nil,
 	} {
-		require.Equal(t, want, tablesIn(text), text)
+		require.Equal(t, want, tablesIn(text, false), text)
 	}
 }
 

@@ -123,9 +123,10 @@ func requireEach(t *testing.T, r rule, breaches []breach) {
 
 // tree is the module as the rules see it.
 type tree struct {
-	files    []*file
-	contexts map[string]bool            // names of the bounded contexts
-	tables   map[string]map[string]bool // table → the contexts whose migrations create it; "platform" is everybody's
+	files      []*file
+	contexts   map[string]bool            // names of the bounded contexts
+	migrations map[string]string          // path → text
+	tables     map[string]map[string]bool // table → the contexts whose migrations create it; "platform" is everybody's
 }
 
 // file is one Go file.
@@ -146,7 +147,7 @@ func (f *file) at(pos token.Pos, format string, args ...any) string {
 
 // load reads every Go file and every migration below the module's root.
 func load(fsys fs.FS) (*tree, error) {
-	house := &tree{contexts: map[string]bool{}, tables: map[string]map[string]bool{}}
+	house := &tree{contexts: map[string]bool{}, migrations: map[string]string{}, tables: map[string]map[string]bool{}}
 	for _, name := range []string{"catalog", "orders", "inventory", "payments", "shipping", "customers", "notifications"} {
 		house.contexts[name] = true
 	}
@@ -202,6 +203,7 @@ func (h *tree) readMigration(fsys fs.FS, name string) error {
 	if err != nil {
 		return err
 	}
+	h.migrations[name] = string(text)
 	owner := path.Base(path.Dir(name))
 	for _, match := range tableDefinition.FindAllStringSubmatch(string(text), -1) {
 		table := strings.ToLower(match[1] + match[2])

@@ -51,7 +51,6 @@ CREATE TABLE idempotency_keys (
 	route        TEXT NOT NULL,
 	key          TEXT NOT NULL,
 	request_hash TEXT NOT NULL,
-	state        TEXT NOT NULL CHECK (state IN ('running', 'done')),
 	status       BIGINT NOT NULL,
 	headers      TEXT NOT NULL,
 	body         TEXT NOT NULL,

@@ -1,0 +1,173 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+
+	"shop/internal/platform/clock"
+	"shop/internal/platform/fault"
+	"shop/internal/platform/sqldb"
+)
+
+var (
+	// ErrKeyMissing: an operation that moves money or stock, or places an order, came without an Idempotency-Key.
+	ErrKeyMissing = fault.New(fault.Malformed, "idempotency_key_missing", "this operation needs an Idempotency-Key header")
+	// ErrKeyInvalid: the key is longer than 255 characters or holds something that is not printable ASCII.
+	ErrKeyInvalid = fault.New(fault.Malformed, "idempotency_key_invalid", "an Idempotency-Key has 1 to 255 printable ASCII characters")
+	// ErrKeyReused: the key came before with another request.
+	ErrKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key was used for another request")
+)
+
+// Keyed is a request that may come twice.
+type Keyed struct {
+	Principal string // who asks; keys of two principals have nothing to do with each other
+	Route     string // method and path with the values of its parameters
+	Key       string // the Idempotency-Key header
+	Request   any    // what must be the same in a repetition; compared as JSON
+}
+
+// Idempotency keeps one answer for each (principal, route, key), in the database of the context that gives it, written in the transaction that
+// does the work (draft-ietf-httpapi-idempotency-key-header-07). Faults are not kept: what was refused changed nothing, and may be tried again. A repetition that
+// comes while the first is running waits for it and gets its answer.
+type Idempotency struct {
+	db    *sqldb.DB
+	clock clock.Clock
+	kind  *sqldb.Kind
+}
+
+// NewIdempotency keeps answers in a context's database.
+func NewIdempotency(db *sqldb.DB, c clock.Clock) *Idempotency {
+	return &Idempotency{db: db, clock: c, kind: &sqldb.Kind{Name: "idempotency", Prepare: loadAnswers}}
+}
+
+type answerKey struct{ principal, route, key string }
+
+type answer struct {
+	Principal string `db:"principal"`
+	Route     string `db:"route"`
+	Key       string `db:"key"`
+	Hash      string `db:"request_hash"`
+	Status    int    `db:"status"`
+	Headers   []byte `db:"headers"`
+	Body      []byte `db:"body"`
+}
+
+// Do answers the request: with the stored answer if there is one, else by running work in a transaction, together with the row that stores its answer. Work of one orderingKey runs
+// in order; empty means that of the Idempotency-Key. Errors: ErrKeyMissing, ErrKeyInvalid, ErrKeyReused, those of work, sqldb.ErrUnavailable.
+func (i *Idempotency) Do(ctx context.Context, k Keyed, orderingKey string, work func(ctx context.Context, tx *sqldb.Tx) (Raw, error)) (Raw, error) {
+	if err := checkKey(k.Key); err != nil {
+		return Raw{}, err
+	}
+	hash, err := hashOf(k.Request)
+	if err != nil {
+		return Raw{}, err
+	}
+	if orderingKey == "" {
+		orderingKey = k.Key
+	}
+	id := answerKey{k.Principal, k.Route, k.Key}
+	var reply Raw
+	err = i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
+		if stored, ok := tx.Local(id); ok {
+			reply, err = stored.(answer).replay(hash)
+			return err
+		}
+		if reply, err = work(ctx, tx); err != nil {
+			return err
+		}
+		return i.store(tx, id, hash, reply)
+	}})
+	if err != nil {
+		return Raw{}, err
+	}
+	return reply, nil
+}
+
+func checkKey(key string) error {
+	if key == "" {
+		return ErrKeyMissing
+	}
+	if len(key) > 255 {
+		return ErrKeyInvalid
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return ErrKeyInvalid
+		}
+	}
+	return nil
+}
+
+// hashOf is 128 bits of SHA-256 over the request's JSON.
+func hashOf(request any) (string, error) {
+	raw, ok := request.([]byte)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(request); err != nil {
+			return "", err
+		}
+	}
+	sum := sha256.Sum256(raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:16]), nil
+}
+
+func (a answer) replay(hash string) (Raw, error) {
+	if a.Hash != hash {
+		return Raw{}, ErrKeyReused
+	}
+	raw := Raw{Status: a.Status, Body: a.Body}
+	if len(a.Headers) > 0 {
+		if err := json.Unmarshal(a.Headers, &raw.Header); err != nil {
+			return Raw{}, err
+		}
+	}
+	return raw.With("Idempotency-Replayed", "true"), nil
+}
+
+var insertAnswer = sqldb.Many{
+	SQL: `INSERT INTO idempotency_keys (principal, route, key, request_hash, status, headers, body, created_at)
+		SELECT r.principal, r.route, r.key, r.request_hash, r.status, r.headers, r.body, r.created_at FROM {rows}`,
+	Columns: "principal text, route text, key text, request_hash text, status bigint, headers text, body text, created_at bigint",
+}
+
+func (i *Idempotency) store(tx *sqldb.Tx, id answerKey, hash string, reply Raw) error {
+	a := answer{id.principal, id.route, id.key, hash, reply.Status, nil, reply.Body}
+	if a.Status == 0 {
+		a.Status = http.StatusOK
+	}
+	if len(reply.Header) > 0 {
+		var err error
+		if a.Headers, err = json.Marshal(reply.Header); err != nil {
+			return err
+		}
+	}
+	tx.SetLocal(id, a)
+	tx.Queue(&insertAnswer, a.Principal, a.Route, a.Key, a.Hash, a.Status, string(a.Headers), string(a.Body), sqldb.Micros(i.clock.Now()))
+	return nil
+}
+
+var selectAnswers = sqldb.Many{
+	SQL: `SELECT k.principal, k.route, k.key, k.request_hash, k.status, k.headers, k.body FROM {rows}
+		JOIN idempotency_keys k ON k.principal = r.principal AND k.route = r.route AND k.key = r.key`,
+	Columns: "principal text, route text, key text",
+}
+
+// loadAnswers finds the stored answers for all requests of a batch at once.
+func loadAnswers(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	rows := make([][]any, len(args))
+	for i, a := range args {
+		id := a.(answerKey)
+		rows[i] = []any{id.principal, id.route, id.key}
+	}
+	var found []answer
+	if err := sqldb.SelectMany(ctx, tx, &selectAnswers, rows, &found); err != nil {
+		return err
+	}
+	for _, a := range found {
+		tx.SetLocal(answerKey{a.Principal, a.Route, a.Key}, a)
+	}
+	return nil
+}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -190,7 +191,7 @@ log_timezone = 'UTC'
 // startOnce starts the server and waits until it accepts connections; the error ends with the server's last log lines.
 func (c *Cluster) startOnce() error {
 	s, err := launch(func(log *os.File) *exec.Cmd {
-		cmd := c.command("postgres", "-D", c.data(), "-p", fmt.Sprint(c.port))
+		cmd := c.command("postgres", "-D", c.data(), "-p", strconv.Itoa(c.port))
 		cmd.Stdout, cmd.Stderr = log, log
 		return cmd
 	}, filepath.Join(c.dir, "server.log"))

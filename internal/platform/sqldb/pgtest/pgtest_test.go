@@ -150,8 +150,8 @@ func victim() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(cluster.port, cluster.dir)
-	time.Sleep(time.Minute) // bounds its life, should nobody kill it
+	fmt.Fprintln(os.Stdout, cluster.port, cluster.dir)
+	<-time.After(time.Minute) // bounds its life, should nobody kill it
 	return 0
 }
 
@@ -175,7 +175,8 @@ func TestADatabaseNameFitsAnIdentifierAndIsNeverTheSame(t *testing.T) {
 	long := "Test/" + strings.Repeat("Ünïque ", 30)
 	require.Regexp(t, `^t_test__n_que_[a-z0-9_]+_[a-z2-7]{8}$`, databaseName(long))
 	require.LessOrEqual(t, len(databaseName(long)), 63)
-	require.NotEqual(t, databaseName("same"), databaseName("same"))
+	first := databaseName("same")
+	require.NotEqual(t, first, databaseName("same"))
 }
 
 func TestAServerIsReadyOnlyWhenItsOwnPidFileSaysSo(t *testing.T) {

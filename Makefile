@@ -1,0 +1,54 @@
+# shop: `make help` lists what can be done.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+PGRUN   := go run ./internal/platform/sqldb/pgtest/pgrun --
+FRESH   := $(if $(CI),-count=1) # in CI no result is taken from the cache
+LINTER  := bin/golangci-lint-2.15.0
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: build
+build: ## the program, as bin/shop: one static binary, version stamped
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/shop ./cmd/shop
+
+.PHONY: demo
+demo: build ## a shop that runs and takes orders, with sample data, on this machine
+	bin/shop demo
+
+# The packages share one private PostgreSQL. Two test binaries at a time: each starts servers of its own.
+.PHONY: test
+test: ## vet and every test, with the race detector, on SQLite and on a private real PostgreSQL (installed if missing, as root on Debian)
+	go vet ./...
+	CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 12m $(FRESH) ./...
+
+.PHONY: lint
+lint: $(LINTER) ## golangci-lint; each exception in .golangci.yaml has its reason
+	$(LINTER) run ./...
+
+.PHONY: torture
+torture: ## the long fault tests: kills, cuts, freezes, full disks; takes up to an hour
+	$(PGRUN) go test -tags torture -timeout 60m ./internal/e2e/...
+
+.PHONY: mutants
+mutants: ## plants bugs (no inbox check, no version check, …) and shows that a test finds each
+	internal/e2e/mutants.sh
+
+.PHONY: docker
+docker: ## the image shop:$(VERSION), distroless, not root
+	docker build --build-arg VERSION=$(VERSION) -t shop:$(VERSION) .
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf bin
+
+$(LINTER):
+	GOBIN='$(CURDIR)/bin/.install' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINTER:bin/golangci-lint-%=%)
+	mv bin/.install/golangci-lint $@
+	rmdir bin/.install

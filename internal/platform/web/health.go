@@ -2,29 +2,168 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
 
-// Health answers the questions of an orchestrator: is the process alive, can it take requests.
+// Health answers an orchestrator's questions: is the process alive, can it take requests.
 type Health struct {
 	log      *zap.Logger
 	stopping atomic.Bool
+
+	mu     sync.Mutex // held while checks run, so that many who ask cause one run
+	checks []*check
+	last   []checkResult
+	lastAt time.Time
 }
+
+type check struct {
+	name    string
+	run     func(context.Context) error
+	running atomic.Bool
+	failing bool // as last logged
+}
+
+// checkResult is what /readyz?verbose tells of a check. Why it fails is in the log: the port may be public.
+type checkResult struct {
+	Name       string  `json:"name"`
+	Status     string  `json:"status"` // ok or failing
+	DurationMS float64 `json:"duration_ms"`
+
+	err error
+}
+
+const (
+	checkDeadline = time.Second
+	checkFresh    = 250 * time.Millisecond // a result this young is given again
+)
+
+var (
+	errCheckSlow    = errors.New("no answer within the deadline")
+	errCheckRunning = errors.New("an earlier run has not ended")
+)
 
 // NewHealth makes a registry without checks: ready until SetStopping.
 func NewHealth(log *zap.Logger) *Health { return &Health{log: log} }
 
-// Add registers a readiness check, such as "orders.database". Checks run in parallel, each with a deadline of one second.
-func (h *Health) Add(name string, check func(context.Context) error) {}
+// Add registers a readiness check, such as "orders.database". Checks run in parallel and have one second each; one that
+// does not return when its context ends is not started again until it does.
+func (h *Health) Add(name string, run func(context.Context) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checks = append(h.checks, &check{name: name, run: run})
+	h.lastAt = time.Time{}
+}
 
 // SetStopping makes the process not ready for good: the first step of stopping.
 func (h *Health) SetStopping() { h.stopping.Store(true) }
 
-// Live answers 200 as long as the process can answer at all.
-func (h *Health) Live(w http.ResponseWriter, r *http.Request) {}
+// Live answers 200 as long as the process can answer at all. It checks nothing: a restart mends no database.
+func (h *Health) Live(w http.ResponseWriter, r *http.Request) {
+	writeHealth(w, http.StatusOK, healthBody{Status: "ok"})
+}
 
 // Ready answers 200 when every check passes and the process is not stopping, else 503. With ?verbose it names the checks.
-func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {}
+func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
+	if h.stopping.Load() {
+		writeHealth(w, http.StatusServiceUnavailable, healthBody{Status: "stopping"})
+		return
+	}
+	results := h.results()
+	status, body := http.StatusOK, healthBody{Status: "ok"}
+	for _, c := range results {
+		if c.err != nil {
+			status, body.Status = http.StatusServiceUnavailable, "failing"
+		}
+	}
+	if r.URL.Query().Has("verbose") {
+		body.Checks = results
+	}
+	writeHealth(w, status, body)
+}
+
+type healthBody struct {
+	Status string        `json:"status"` // ok, failing or stopping
+	Checks []checkResult `json:"checks,omitempty"`
+}
+
+func writeHealth(w http.ResponseWriter, status int, body healthBody) {
+	b, err := encode(body)
+	if err != nil { // cannot be: strings and numbers
+		panic(err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeBody(w, status, jsonType, b)
+}
+
+// results runs the checks, or gives what they answered a moment ago.
+func (h *Health) results() []checkResult {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.lastAt) < checkFresh {
+		return h.last
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), checkDeadline)
+	defer cancel()
+	results := make([]checkResult, len(h.checks))
+	var wg sync.WaitGroup
+	for i, c := range h.checks {
+		wg.Go(func() { results[i] = c.result(ctx) })
+	}
+	wg.Wait()
+	for i, c := range h.checks {
+		h.logChange(c, results[i].err)
+	}
+	h.last, h.lastAt = results, time.Now()
+	return results
+}
+
+// result waits for the check no longer than its context lives.
+func (c *check) result(ctx context.Context) checkResult {
+	start := time.Now()
+	err := errCheckRunning
+	if c.running.CompareAndSwap(false, true) {
+		done := make(chan error, 1)
+		go func() {
+			err := c.safely(ctx)
+			c.running.Store(false)
+			done <- err
+		}()
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			err = errCheckSlow
+		}
+	}
+	r := checkResult{Name: c.name, Status: "ok", DurationMS: float64(time.Since(start).Microseconds()) / 1000, err: err}
+	if err != nil {
+		r.Status = "failing"
+	}
+	return r
+}
+
+func (c *check) safely(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return c.run(ctx)
+}
+
+func (h *Health) logChange(c *check, err error) {
+	if failing := err != nil; failing != c.failing {
+		c.failing = failing
+		if failing {
+			h.log.Warn("not ready", zap.String("check", c.name), zap.Error(err))
+		} else {
+			h.log.Info("ready again", zap.String("check", c.name))
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"shop/internal/platform/clock"
@@ -72,18 +73,44 @@ func (i *Idempotency) Do(ctx context.Context, k Keyed, orderingKey string, work 
 	var reply Raw
 	err = i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
 		if stored, ok := tx.Local(id); ok {
-			reply, err = stored.(answer).replay(hash)
+			r, err := stored.(answer).replay(hash)
+			reply = r
 			return err
 		}
-		if reply, err = work(ctx, tx); err != nil {
+		r, err := work(ctx, tx)
+		if err != nil {
 			return err
 		}
-		return i.store(tx, id, hash, reply)
+		reply = r
+		return i.store(tx, id, hash, r)
 	}})
 	if err != nil {
 		return Raw{}, err
 	}
 	return reply, nil
+}
+
+// Replay gives the stored answer of a request, if there is one, without running anything. For what must be decided before the
+// transaction: a repetition gets its answer though the decision would be another today. Errors: those of Do.
+func (i *Idempotency) Replay(ctx context.Context, k Keyed) (reply Raw, found bool, err error) {
+	if err := checkKey(k.Key); err != nil {
+		return Raw{}, false, err
+	}
+	hash, err := hashOf(k.Request)
+	if err != nil {
+		return Raw{}, false, err
+	}
+	var a answer
+	err = i.db.Get(ctx, &a, `SELECT principal, route, key, request_hash, status, headers, body FROM idempotency_keys WHERE principal = $1 AND route = $2 AND key = $3`,
+		k.Principal, k.Route, k.Key)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return Raw{}, false, nil
+	}
+	if err != nil {
+		return Raw{}, false, err
+	}
+	reply, err = a.replay(hash)
+	return reply, err == nil, err
 }
 
 func checkKey(key string) error {

@@ -36,18 +36,21 @@ func observe(o Options) func(http.Handler) http.Handler {
 			metrics.active.Inc()
 			defer func() {
 				metrics.active.Dec()
-				took := time.Since(start)
-				metrics.observe(r, rec.status, took)
-				logAccess(o.Logger, r, rec, q, took)
+				took, route := time.Since(start), routeOf(r)
+				metrics.observe(r.Method, route, rec.status, took)
+				logAccess(o.Logger, r, route, rec, q, took)
 			}()
 			next.ServeHTTP(rec, r)
+			if rec.status == 0 { // nothing written: net/http answers 200
+				rec.status = http.StatusOK
+			}
 		})
 	}
 }
 
 // logAccess writes one line a request: what failed on our side as an error, what the caller got wrong at info, and
 // what went well at debug, so that the log of a busy shop is what matters. Bodies and query strings are never logged.
-func logAccess(log *zap.Logger, r *http.Request, rec *recorder, q *request, took time.Duration) {
+func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q *request, took time.Duration) {
 	level := zapcore.DebugLevel
 	switch {
 	case rec.status >= 500:
@@ -63,7 +66,7 @@ func logAccess(log *zap.Logger, r *http.Request, rec *recorder, q *request, took
 	fields = append(fields,
 		zap.String("trace_id", q.traceID),
 		zap.String("http.request.method", r.Method),
-		zap.String("http.route", routeOf(r)),
+		zap.String("http.route", route),
 		zap.String("url.path", r.URL.Path),
 		zap.Int("http.response.status_code", rec.status),
 		zap.Int64("http.response.body.size", rec.bytes),

@@ -111,6 +111,10 @@ func newProblem(ctx context.Context, status int, code, detail string, fields ...
 // that is no fault is a 500 without detail; a context that ran out is a 503.
 func ProblemOf(ctx context.Context, err error) *Problem {
 	noteError(ctx, err)
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
 	f := fault.As(err)
 	switch {
 	case f == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"reflect"
@@ -38,26 +39,34 @@ const defaultTimeout = 15 * time.Second
 // pattern, …) and, if there is one, the request's JSON in a field Body. O is the type of the answer: a struct or Page is
 // encoded as JSON with op.Status; Raw is sent as it is; struct{} is an answer without a body. An error becomes a problem.
 func Register[I, O any](api huma.API, op Op, handler func(context.Context, *I) (O, error)) {
-	o := operation[O](api, op)
-	status, timeout := o.DefaultStatus, op.Timeout
+	timeout := op.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
+	o := operation[O](api, op)
+	body := takeBody[I](&o)
 	huma.Register(api, o, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			r, w := humachi.Unwrap(hc)
 			wait, _ := PreferWait(r.Header.Get("Prefer"))
 			ctx, cancel := context.WithTimeout(ctx, timeout+wait)
 			defer cancel()
-			out, err := handler(ctx, in)
+
+			buf := buffers.Get().(*bytes.Buffer)
+			defer releaseBuffer(buf)
+			err := body.read(r, buf, in)
 			if err == nil {
-				err = reply(w, r, status, out)
+				var out O
+				if out, err = handler(ctx, in); err == nil {
+					err = reply(w, r, o.DefaultStatus, out)
+				}
 			}
 			if err != nil {
 				WriteProblem(w, r, err)
 			}
 		}}, nil
 	})
+	body.document(api)
 }
 
 // reply writes an answer. Its error means that nothing is written yet.

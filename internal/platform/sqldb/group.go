@@ -175,6 +175,9 @@ func (l *lane) insist(batch []*job) error {
 			return err
 		}
 		if attempt == maxAttempts {
+			if errors.Is(err, ErrStale) {
+				return err // not the database's fault: alone, one of the batch may get through
+			}
 			return &dbError{ErrUnavailable, err}
 		}
 		time.Sleep(jitter(time.Duration(attempt*attempt)*2*time.Millisecond, rand.Float64()))
@@ -194,8 +197,14 @@ func (l *lane) attempt(batch []*job) (err error) {
 	}
 	tx := &Tx{db: l.db, conn: conn}
 	defer func() {
-		if err != nil && conn.exec(ctx, "ROLLBACK") != nil {
+		if err == nil {
+			return
+		}
+		if l.conn != nil && conn.exec(ctx, "ROLLBACK") != nil {
 			l.hangUp()
+		}
+		for _, fn := range tx.undone {
+			fn()
 		}
 	}()
 	if err := prepareKinds(ctx, tx, batch); err != nil {
@@ -213,7 +222,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 			tx.drop()
 		}
 	}
-	if err := tx.Flush(ctx); err != nil {
+	if err := tx.finish(ctx); err != nil {
 		return err
 	}
 	failpoint.Hit("before_commit")

@@ -22,6 +22,7 @@ type Many struct {
 	SQL     string
 	Columns string
 	Exact   bool // every row given must change exactly one row, or the transaction fails with ErrStale
+	Last    int  // when not 0: queued rows wait for the transaction's end, in the order of these numbers; see last.go
 
 	once     sync.Once
 	columns  int

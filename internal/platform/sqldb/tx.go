@@ -18,10 +18,13 @@ type Tx struct {
 	batch state // of the jobs that succeeded
 	own   state // of the job that runs now
 	dirty bool  // the present job changed the database, or its statement failed
+
+	undone []func() // run if the transaction is rolled back
 }
 
 type state struct {
 	queued []queued
+	last   []queued // rows of statements that wait for the end
 	after  []func()
 	locals map[any]any
 }
@@ -29,6 +32,7 @@ type state struct {
 type queued struct {
 	many *Many
 	row  []any
+	key  any // rows of one key: the last one counts; nil: every row counts
 }
 
 // Dialect says which kind of database this is.
@@ -80,9 +84,20 @@ func (tx *Tx) run(ctx context.Context, query string, args []any, writes bool, do
 }
 
 // Queue adds a row to those that the statement writes at the end of the transaction, or before the next statement of
-// this transaction. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone.
+// this transaction. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone. Rows of a
+// statement with Last wait for the end in any case.
 func (tx *Tx) Queue(m *Many, row ...any) {
-	tx.own.queued = append(tx.own.queued, queued{m, row})
+	if m.Last > 0 {
+		tx.own.last = append(tx.own.last, queued{many: m, row: row})
+		return
+	}
+	tx.own.queued = append(tx.own.queued, queued{many: m, row: row})
+}
+
+// QueueLast is Queue for rows that carry the whole new state of something: of those queued for one key (comparable, such as its id) only the last is written.
+// A statement that updates must see each row of its table at most once.
+func (tx *Tx) QueueLast(m *Many, key any, row ...any) {
+	tx.own.queued = append(tx.own.queued, queued{many: m, row: row, key: key})
 }
 
 // Flush writes what was queued.
@@ -95,11 +110,22 @@ func (tx *Tx) Flush(ctx context.Context) error {
 	}
 	all := append(tx.batch.queued, tx.own.queued...)
 	tx.batch.queued, tx.own.queued = nil, nil
+	type place struct {
+		many *Many
+		key  any
+	}
 	var order []*Many
-	rows := make(map[*Many][][]any, 4)
+	rows, placed := make(map[*Many][][]any, 4), map[place]int{}
 	for _, q := range all {
 		if _, seen := rows[q.many]; !seen {
 			order = append(order, q.many)
+		}
+		if i, before := placed[place{q.many, q.key}]; before && q.key != nil {
+			rows[q.many][i] = q.row
+			continue
+		}
+		if q.key != nil {
+			placed[place{q.many, q.key}] = len(rows[q.many])
 		}
 		rows[q.many] = append(rows[q.many], q.row)
 	}
@@ -171,9 +197,13 @@ func (tx *Tx) SetLocal(key, v any) {
 // AfterCommit runs fn once the transaction is durable, in the order of the calls, before anybody is told. It must be quick.
 func (tx *Tx) AfterCommit(fn func()) { tx.own.after = append(tx.own.after, fn) }
 
+// AfterRollback runs fn if the transaction is rolled back or its outcome is unknown: whoever keeps a copy of rows in memory forgets it there.
+func (tx *Tx) AfterRollback(fn func()) { tx.undone = append(tx.undone, fn) }
+
 // keep makes the present job's state the batch's.
 func (tx *Tx) keep() {
 	tx.batch.queued = append(tx.batch.queued, tx.own.queued...)
+	tx.batch.last = append(tx.batch.last, tx.own.last...)
 	tx.batch.after = append(tx.batch.after, tx.own.after...)
 	if tx.batch.locals == nil {
 		tx.batch.locals = tx.own.locals

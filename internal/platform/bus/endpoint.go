@@ -1,0 +1,300 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.uber.org/zap"
+
+	"shop/internal/platform/clock"
+	"shop/internal/platform/id"
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
+)
+
+// Transport carries messages between endpoints. Publish returns nil when the messages are safe: applied by every subscribed group (Memory), or
+// durable in the broker. A group's subscribers share its messages.
+type Transport interface {
+	message.Publisher
+	// Declare makes a topic known, so that an event nobody listens to is no error.
+	Declare(topic string) error
+	// Join makes a consumer group one that has to acknowledge each message of the topic from now on.
+	Join(group, topic string) error
+	// Subscriber is the receiving side for a consumer group.
+	Subscriber(group string) (message.Subscriber, error)
+}
+
+// Config is what an endpoint needs. A zero number takes its default.
+type Config struct {
+	Context   string // name of the context, of its consumer group, and of its topics
+	DB        *sqldb.DB
+	Transport Transport
+	Log       *zap.Logger
+	Clock     clock.Clock
+
+	Attempts int           // tries before a message becomes a dead letter (8)
+	Backoff  time.Duration // pause after the first failure; it doubles up to 100 times that (20 ms)
+	Poll     time.Duration // how often the relay looks without being woken (1 s)
+	Lease    time.Duration // how long a frozen leader keeps its place (6 s)
+	Keep     time.Duration // how long applied messages and idempotency keys are remembered (7 days)
+}
+
+// Endpoint is one context's place on the bus.
+type Endpoint struct {
+	cfg      Config
+	handlers map[string]*handler
+	relay    *relay
+	consumer *consumer
+	jobs     []func(ctx context.Context)
+	leading  atomic.Bool
+	notify   chan struct{}
+
+	setup       error // what the transport said of Declare and Join; Start reports it
+	cancelRelay context.CancelFunc
+	relayDone   sync.WaitGroup
+}
+
+// handler applies the messages of one type.
+type handler struct {
+	typ      Type
+	decode   func(body []byte) (any, error)
+	apply    func(ctx context.Context, tx *sqldb.Tx, msg any) error
+	prefetch func(ctx context.Context, tx *sqldb.Tx, msgs []any) error
+}
+
+// NewEndpoint makes a context's endpoint. Register handlers before Start.
+func NewEndpoint(cfg Config) *Endpoint {
+	if cfg.Attempts == 0 {
+		cfg.Attempts = 8
+	}
+	if cfg.Backoff == 0 {
+		cfg.Backoff = 20 * time.Millisecond
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Second
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = 6 * time.Second
+	}
+	if cfg.Keep == 0 {
+		cfg.Keep = 7 * 24 * time.Hour
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	cfg.Log = cfg.Log.With(zap.String("context", cfg.Context))
+	e := &Endpoint{cfg: cfg, handlers: map[string]*handler{}, notify: make(chan struct{}, 1)}
+	e.relay = newRelay(e)
+	e.consumer = newConsumer(e)
+	for _, kind := range []Kind{Event, Command} {
+		e.setup = errors.Join(e.setup, cfg.Transport.Declare(Topic(cfg.Context, kind)))
+	}
+	e.WhileLeading(e.replayLoop)
+	e.WhileLeading(e.forgetLoop)
+	return e
+}
+
+// On registers the handler of a message type. It runs in one transaction with the message's inbox row. What it returns as an error is a failure, to be tried again;
+// an outcome of the business is an event.
+func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T) error) {
+	h := e.handlerOf(typeOf[T]())
+	e.setup = errors.Join(e.setup, e.cfg.Transport.Join(e.cfg.Context, h.typ.Topic()))
+	h.decode = func(body []byte) (any, error) {
+		var msg T
+		err := json.Unmarshal(body, &msg)
+		return msg, err
+	}
+	h.apply = func(ctx context.Context, tx *sqldb.Tx, msg any) error { return apply(ctx, tx, msg.(T)) }
+}
+
+// Prefetch registers what loads, with one statement, the rows that the handlers of all messages of a type in one batch will want, and leaves them in the
+// transaction's locals.
+func Prefetch[T Body](e *Endpoint, load func(ctx context.Context, tx *sqldb.Tx, msgs []T) error) {
+	e.handlerOf(typeOf[T]()).prefetch = func(ctx context.Context, tx *sqldb.Tx, msgs []any) error {
+		typed := make([]T, len(msgs))
+		for i, m := range msgs {
+			typed[i] = m.(T)
+		}
+		return load(ctx, tx, typed)
+	}
+}
+
+func typeOf[T Body]() Type {
+	var zero T
+	return zero.MessageType()
+}
+
+func (e *Endpoint) handlerOf(t Type) *handler {
+	h := e.handlers[t.String()]
+	if h == nil {
+		h = &handler{typ: t}
+		e.handlers[t.String()] = h
+	}
+	return h
+}
+
+// WhileLeading registers a job that runs only in the process that leads this context, until its ctx ends.
+func (e *Endpoint) WhileLeading(job func(ctx context.Context)) { e.jobs = append(e.jobs, job) }
+
+// Leading reports whether this process runs the context's relay and jobs.
+func (e *Endpoint) Leading() bool { return e.leading.Load() }
+
+// Start subscribes the handlers and competes for leadership. Errors: what the transport says of a subscription.
+func (e *Endpoint) Start(ctx context.Context) error {
+	if e.setup != nil {
+		return e.setup
+	}
+	if err := e.consumer.start(); err != nil {
+		return err
+	}
+	var rctx context.Context
+	rctx, e.cancelRelay = context.WithCancel(context.WithoutCancel(ctx))
+	lease := e.cfg.DB.NewLease(leaseName, e.cfg.Lease)
+	e.relayDone.Go(func() { lease.Run(rctx, e.lead) })
+	e.relayDone.Go(func() { e.notifyLoop(rctx) })
+	return nil
+}
+
+// Stop finishes the handlers that run, gives the rest back, then gives up leadership. Errors: ctx ended first.
+func (e *Endpoint) Stop(ctx context.Context) error {
+	if e.cancelRelay == nil {
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		e.consumer.stop()
+		e.cancelRelay()
+		e.relayDone.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopping %s: %w", e.cfg.Context, ctx.Err())
+	}
+}
+
+func (e *Endpoint) lead(ctx context.Context, token int64) {
+	e.cfg.Log.Info("leading", zap.Int64("token", token))
+	e.leading.Store(true)
+	defer e.leading.Store(false)
+	ctx, depose := context.WithCancel(ctx)
+	defer depose()
+	var jobs sync.WaitGroup
+	for _, job := range e.jobs {
+		jobs.Go(func() { job(ctx) })
+	}
+	jobs.Go(func() { e.cfg.DB.Listen(ctx, "outbox", e.relay.wakeUp) })
+	e.relay.run(ctx, token)
+	depose()
+	jobs.Wait()
+	e.cfg.Log.Info("not leading any more", zap.Int64("token", token))
+}
+
+// notifyLoop tells the leader, when it is another process, that something was committed here: many commits, one notification.
+func (e *Endpoint) notifyLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.notify:
+		}
+		if err := e.cfg.DB.Notify(ctx, "outbox"); err != nil && ctx.Err() == nil {
+			e.cfg.Log.Debug("notification lost; the relay polls", zap.Error(err))
+		}
+	}
+}
+
+var insertOutbox = sqldb.Many{
+	SQL: `INSERT INTO outbox (message_id, topic, type, key, headers, body, created_at)
+		SELECT r.message_id, r.topic, r.type, r.key, r.headers, r.body, r.created_at FROM {rows}`,
+	Columns: "message_id text, topic text, type text, key text, headers text, body text, created_at bigint",
+}
+
+// headers are the parts of a message that are about its way, not about its content.
+type headers struct {
+	Traceparent string `json:"t,omitempty"`
+	Correlation string `json:"c,omitempty"`
+	Causation   string `json:"p,omitempty"`
+}
+
+// Publish writes messages into the outbox; they leave after the transaction is committed. Call it when the transaction holds the aggregate
+// (its row lock, or its new version), so that the order of the outbox is the order of the aggregate.
+func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) error {
+	now := sqldb.Micros(e.cfg.Clock.Now())
+	audience, _ := e.cfg.Transport.(interface{ Heard(topic string) bool })
+	for _, b := range bodies {
+		if audience != nil && b.MessageType().Kind == Event && !audience.Heard(b.MessageType().Topic()) {
+			continue // nobody in this process listens, and nobody outside can
+		}
+		body, err := json.Marshal(b)
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", b.MessageType(), err)
+		}
+		msgID, t := id.New("msg"), b.MessageType()
+		h := headers{Traceparent: telemetry.Traceparent(ctx), Correlation: msgID}
+		if cause := CauseOf(ctx); cause.MessageID != "" {
+			h.Correlation, h.Causation = cause.Correlation, cause.MessageID
+		}
+		head, err := json.Marshal(h)
+		if err != nil {
+			return err
+		}
+		tx.Queue(&insertOutbox, msgID, t.Topic(), t.String(), b.MessageKey(), string(head), string(body), now)
+	}
+	if len(bodies) > 0 {
+		tx.AfterCommit(e.committed)
+	}
+	return nil
+}
+
+// committed wakes whoever dispatches.
+func (e *Endpoint) committed() {
+	if e.leading.Load() {
+		e.relay.wakeUp()
+		return
+	}
+	select {
+	case e.notify <- struct{}{}:
+	default: // one is under way already
+	}
+}
+
+// forgetLoop deletes what is remembered for Keep only.
+func (e *Endpoint) forgetLoop(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := sqldb.Micros(e.cfg.Clock.Now().Add(-e.cfg.Keep))
+		for _, statement := range []string{
+			`DELETE FROM inbox WHERE (consumer, message_id) IN (SELECT consumer, message_id FROM inbox WHERE applied_at < $1 LIMIT 1000)`,
+			`DELETE FROM idempotency_keys WHERE (principal, route, key) IN (SELECT principal, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT 1000)`,
+		} {
+			for n := int64(1000); n == 1000 && ctx.Err() == nil; {
+				err := e.cfg.DB.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+					n, err = tx.Exec(ctx, statement, before)
+					return err
+				})
+				if err != nil {
+					e.cfg.Log.Warn("old keys were not forgotten", zap.Error(err))
+					break
+				}
+			}
+		}
+	}
+}

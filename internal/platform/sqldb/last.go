@@ -1,0 +1,64 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Many with Last is for rows that many jobs of a batch, and many transactions, change: the stock of a product, the state of an
+// aggregate. Its queued rows are held back until every job has run, and of several rows with the same first column only the
+// one queued last is written, so a job queues what the whole transaction has done to the row so far. That works for
+// changes ("+3") as well as for values, since nothing is written in between.
+//
+// The rows go out sorted by their first column and the statements in the order of Last, so that all transactions lock in the same
+// order and hold the locks only while they commit. With Exact, a row that changes nothing means that another transaction was faster:
+// the jobs run again, on what is then in the database.
+
+// lastKey names a row that is written once.
+type lastKey struct {
+	many *Many
+	key  any
+}
+
+// finish writes what was queued, then the rows that wait for the end.
+func (tx *Tx) finish(ctx context.Context) error {
+	if err := tx.Flush(ctx); err != nil {
+		return err
+	}
+	rows := make(map[*Many][][]any, 4)
+	var order []*Many
+	seen := make(map[lastKey]bool, len(tx.batch.last))
+	for _, q := range slices.Backward(tx.batch.last) {
+		if k := (lastKey{q.many, q.row[0]}); !seen[k] {
+			seen[k] = true
+			if rows[q.many] == nil {
+				order = append(order, q.many)
+			}
+			rows[q.many] = append(rows[q.many], q.row)
+		}
+	}
+	tx.batch.last = nil
+	slices.SortFunc(order, func(a, b *Many) int { return cmp.Compare(a.Last, b.Last) })
+	for _, m := range order {
+		slices.SortFunc(rows[m], byFirstColumn)
+		if _, err := tx.ExecMany(ctx, m, rows[m]); errors.Is(err, ErrStale) {
+			return &dbError{errRetry, err}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func byFirstColumn(a, b []any) int {
+	switch a := a[0].(type) {
+	case string:
+		return cmp.Compare(a, b[0].(string))
+	case int64:
+		return cmp.Compare(a, b[0].(int64))
+	}
+	panic(fmt.Sprintf("sqldb: %T cannot be the first column of a statement with Last", a[0]))
+}

@@ -32,7 +32,6 @@ type state struct {
 type queued struct {
 	many *Many
 	row  []any
-	key  any // rows of one key: the last one counts; nil: every row counts
 }
 
 // Dialect says which kind of database this is.
@@ -88,16 +87,10 @@ func (tx *Tx) run(ctx context.Context, query string, args []any, writes bool, do
 // statement with Last wait for the end in any case.
 func (tx *Tx) Queue(m *Many, row ...any) {
 	if m.Last > 0 {
-		tx.own.last = append(tx.own.last, queued{many: m, row: row})
+		tx.own.last = append(tx.own.last, queued{m, row})
 		return
 	}
-	tx.own.queued = append(tx.own.queued, queued{many: m, row: row})
-}
-
-// QueueLast is Queue for rows that carry the whole new state of something: of those queued for one key (comparable, such as its id) only the last is written.
-// A statement that updates must see each row of its table at most once.
-func (tx *Tx) QueueLast(m *Many, key any, row ...any) {
-	tx.own.queued = append(tx.own.queued, queued{many: m, row: row, key: key})
+	tx.own.queued = append(tx.own.queued, queued{m, row})
 }
 
 // Flush writes what was queued.
@@ -110,22 +103,11 @@ func (tx *Tx) Flush(ctx context.Context) error {
 	}
 	all := append(tx.batch.queued, tx.own.queued...)
 	tx.batch.queued, tx.own.queued = nil, nil
-	type place struct {
-		many *Many
-		key  any
-	}
 	var order []*Many
-	rows, placed := make(map[*Many][][]any, 4), map[place]int{}
+	rows := make(map[*Many][][]any, 4)
 	for _, q := range all {
 		if _, seen := rows[q.many]; !seen {
 			order = append(order, q.many)
-		}
-		if i, before := placed[place{q.many, q.key}]; before && q.key != nil {
-			rows[q.many][i] = q.row
-			continue
-		}
-		if q.key != nil {
-			placed[place{q.many, q.key}] = len(rows[q.many])
 		}
 		rows[q.many] = append(rows[q.many], q.row)
 	}

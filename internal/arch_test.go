@@ -77,6 +77,8 @@ var planted = map[string]string{
 	"internal/platform/sqldb/tx.go":                `package sqldb; import _ "github.com/jmoiron/sqlx"; func write(tx T) { tx.ExecContext("DELETE FROM outbox") }`,
 	"migrations/orders/0001_orders.sql":            `CREATE TABLE orders (id text);`,
 	"migrations/inventory/0001_stock.sql":          "CREATE TABLE IF NOT EXISTS stock (sku text);\ncreate table movements (sku text);",
+	"internal/inventory/internal/count/store.go":   "package count; const q = `SELECT 1 FROM counts`",
+	"migrations/count/0001_counts.sql":             `CREATE TABLE counts (n bigint);`,
 	"migrations/platform/0001_outbox.sql":          `CREATE TABLE outbox (id bigint);`,
 }
 

@@ -36,6 +36,7 @@ type Edge struct {
 	Health *Health
 
 	root *chi.Mux
+	log  *zap.Logger
 }
 
 // New makes an edge. It serves /livez, /readyz, /openapi.json and /docs by itself.
@@ -47,7 +48,7 @@ func New(o Options) *Edge {
 	root.MethodNotAllowed(methodNotAllowed(root))
 
 	routes := root.With(o.Use...)
-	e := &Edge{API: humachi.New(routes, humaConfig(o)), Router: routes, Health: o.Health, root: root}
+	e := &Edge{API: humachi.New(routes, humaConfig(o)), Router: routes, Health: o.Health, root: root, log: o.Logger}
 	root.Get("/livez", o.Health.Live)
 	root.Get("/readyz", o.Health.Ready)
 	serveDocs(root, e.API)

@@ -85,8 +85,14 @@ func open(t *testing.T, register ...func(*web.Edge)) *shop {
 	for _, r := range register {
 		r(edge)
 	}
-	s := &shop{Server: httptest.NewUnstartedServer(nil), edge: edge, logs: logs, metrics: registry}
-	s.Config = web.Server("", edge.Handler())
+	s := serve(t, edge)
+	s.logs, s.metrics = logs, registry
+	return s
+}
+
+func serve(t testing.TB, edge *web.Edge) *shop {
+	s := &shop{Server: httptest.NewUnstartedServer(nil), edge: edge}
+	s.Config = edge.Server("")
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
@@ -372,8 +378,7 @@ func TestAnAuthenticationMiddlewareRunsAroundOperationsAlone(t *testing.T) {
 		})
 	}}})
 	registerOperations(edge)
-	s := &shop{Server: httptest.NewServer(edge.Handler())}
-	t.Cleanup(s.Close)
+	s := serve(t, edge)
 	a := s.send(t, "GET", "/v1/orders/ord_1", "")
 	a.problem(t, 401, "no_token")
 	require.Equal(t, "Bearer", a.Header.Get("WWW-Authenticate"))

@@ -158,7 +158,12 @@ func limitRequest(maxBody int64) func(http.Handler) http.Handler {
 				w.Header().Set("Connection", "close") // the body is not read
 				writeProblem(w, tooLarge(ctx, maxBody))
 			default:
-				if r.Body != nil && r.Body != http.NoBody {
+				if len(r.TransferEncoding) > 0 {
+					// It may have had a Content-Length too, which net/http does not tell. RFC 9112 section 6.1 wants the
+					// connection closed then: what follows may be a smuggled request.
+					w.Header().Set("Connection", "close")
+				}
+				if r.Body != http.NoBody {
 					r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 				}
 				next.ServeHTTP(w, r)

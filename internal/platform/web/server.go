@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Server is an http.Server with a limit on everything a slow or hostile client could hold open. A handler that streams
@@ -19,6 +21,13 @@ func Server(addr string, h http.Handler) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}
+}
+
+// Server serves the edge. What net/http has to say goes to the edge's log.
+func (e *Edge) Server(addr string) *http.Server {
+	s := Server(addr, e.root)
+	s.ErrorLog, _ = zap.NewStdLogAt(e.log, zap.WarnLevel) // the level exists
+	return s
 }
 
 // Stop lets the requests in flight finish, for at most grace, and cuts those that do not. Errors: that some were cut.

@@ -254,7 +254,18 @@ func (p *property) decode(d *decoder, object reflect.Value) error {
 		if err := d.literal("null"); err != nil {
 			return err
 		}
-		p.absent(d, object)
+		_, foreign := p.shape.(*foreignShape)
+		if !foreign {
+			p.absent(d, object)
+			return nil
+		}
+		// Its type may tell null from absent.
+		if err := json.Unmarshal([]byte("null"), object.FieldByIndex(p.index).Addr().Interface()); err == nil {
+			return nil
+		}
+		d.push(step{key: p.name})
+		d.breaks(invalidValue)
+		d.pop()
 		return nil
 	}
 	d.push(step{key: p.name})
@@ -279,6 +290,8 @@ func (p *property) absent(d *decoder, object reflect.Value) {
 	}
 }
 
+const invalidValue = "expected a valid value"
+
 // foreignShape is for rare keywords and for types that decode themselves: huma validates, encoding/json decodes.
 type foreignShape struct{ schema *huma.Schema }
 
@@ -299,7 +312,7 @@ func (s *foreignShape) decode(d *decoder, dst reflect.Value) error {
 		return nil
 	}
 	if err := json.Unmarshal(raw, dst.Addr().Interface()); err != nil {
-		d.breaks("expected a valid value")
+		d.breaks(invalidValue)
 	}
 	return nil
 }

@@ -70,8 +70,18 @@ func (i *Idempotency) Do(ctx context.Context, k Keyed, orderingKey string, work 
 		orderingKey = k.Key
 	}
 	id := answerKey{k.Principal, k.Route, k.Key}
+	for tries := 1; ; tries++ {
+		reply, err := i.once(ctx, id, hash, orderingKey, work)
+		if tries < 3 && errors.Is(err, sqldb.ErrDuplicate) { // another process stored an answer, or a version, at the same moment
+			continue
+		}
+		return reply, err
+	}
+}
+
+func (i *Idempotency) once(ctx context.Context, id answerKey, hash, orderingKey string, work func(ctx context.Context, tx *sqldb.Tx) (Raw, error)) (Raw, error) {
 	var reply Raw
-	err = i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
+	err := i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
 		if stored, ok := tx.Local(id); ok {
 			r, err := stored.(answer).replay(hash)
 			reply = r

@@ -71,8 +71,8 @@ func ParseCursor(s string, n int) ([]string, error) {
 	if s == "" {
 		return nil, nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || !utf8.Valid(b) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || !utf8.Valid(b) || base64.RawURLEncoding.EncodeToString(b) != s { // decoding skips line breaks
 		return nil, ErrInvalidCursor
 	}
 	parts := strings.Split(string(b), "\x00")

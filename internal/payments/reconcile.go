@@ -1,0 +1,131 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"shop/internal/payments/internal/provider"
+)
+
+// reconcileEvery is how often the reconciler looks for what is due; the shortest pause between two attempts.
+const reconcileEvery = 200 * time.Millisecond
+
+// reconciler finds out what became of rows whose time has come: those that the provider did not answer, and those that a process left behind when it died. It runs in one
+// process at a time, but nothing breaks when two do it: the provider's keys and the rows' versions make each outcome count once.
+type reconciler struct {
+	m     *Module
+	name  string
+	slots int // attempts under way at the same time
+	due   func(ctx context.Context, now time.Time, limit int) ([]attempt, error)
+
+	mu       sync.Mutex
+	underWay map[string]bool
+	freed    chan struct{}
+	attempts sync.WaitGroup
+}
+
+// attempt is one row's turn.
+type attempt struct {
+	id  string
+	run func(ctx context.Context) error
+}
+
+func newReconciler(m *Module, name string, slots int, due func(ctx context.Context, now time.Time, limit int) ([]attempt, error)) *reconciler {
+	return &reconciler{m: m, name: name, slots: slots, due: due, underWay: map[string]bool{}, freed: make(chan struct{}, 1)}
+}
+
+// run looks for due rows until ctx ends, and returns when the last attempt has.
+func (r *reconciler) run(ctx context.Context) {
+	defer r.attempts.Wait()
+	tick := time.NewTicker(reconcileEvery)
+	defer tick.Stop()
+	for full := false; ; {
+		var freed chan struct{}
+		if full { // there may be more than there were slots for
+			freed = r.freed
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-freed:
+		}
+		full = r.round(ctx)
+	}
+}
+
+// round starts as many attempts as there are free slots, and reports whether that left none free.
+func (r *reconciler) round(ctx context.Context) (full bool) {
+	r.mu.Lock()
+	busy := len(r.underWay)
+	r.mu.Unlock()
+	if busy >= r.slots {
+		return true
+	}
+	due, err := r.due(ctx, r.m.clock.Now(), r.slots) // of which those under way are a part
+	if err != nil {
+		if ctx.Err() == nil {
+			r.m.log.Warn("the reconciler cannot read "+r.name, zap.Error(err))
+		}
+		return false
+	}
+	for _, a := range due {
+		if r.claim(a.id) {
+			r.attempts.Go(func() { r.try(ctx, a) })
+		}
+	}
+	return len(due) == r.slots
+}
+
+func (r *reconciler) claim(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.underWay[id] || len(r.underWay) >= r.slots {
+		return false
+	}
+	r.underWay[id] = true
+	return true
+}
+
+func (r *reconciler) try(ctx context.Context, a attempt) {
+	err := a.run(ctx)
+	r.mu.Lock()
+	delete(r.underWay, a.id)
+	r.mu.Unlock()
+	if err != nil { // still due: it gets another turn with the next tick, not at once
+		if ctx.Err() == nil {
+			r.m.log.Warn("an attempt could not be recorded", zap.String("id", a.id), zap.Error(err))
+		}
+		return
+	}
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
+}
+
+// resolve takes one step towards knowing what became of a payment. Errors: sqldb.ErrUnavailable.
+func (m *Module) resolve(ctx context.Context, p payment) error {
+	answer, callErr := m.inquire(ctx, p)
+	return m.record(ctx, p, m.heard(answer, callErr))
+}
+
+// inquire asks the provider by the payment's key. What was certainly not charged is charged, with the same key; when that did not succeed for too long the
+// provider is made to promise that it never will, and only then the payment is declined.
+func (m *Module) inquire(ctx context.Context, p payment) (provider.Charge, error) {
+	if p.cancelling() {
+		return m.void(ctx, p)
+	}
+	c, err := m.lookup(ctx, p)
+	switch {
+	case !errors.Is(err, provider.ErrNotFound):
+		return c, err
+	case m.clock.Now().Sub(p.createdAt) >= m.giveUp:
+		return m.void(ctx, p)
+	}
+	return m.charge(ctx, p)
+}

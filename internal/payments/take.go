@@ -1,0 +1,81 @@
+package payments
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"shop/internal/payments/internal/provider"
+	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/sqldb"
+)
+
+// take records the intent to charge, for a sender to carry out after the commit. For a reference that has a payment already it repeats the answer, if there is one yet.
+func (m *Module) take(ctx context.Context, tx *sqldb.Tx, c paymentsapi.TakePayment) error {
+	p, found, err := find(ctx, tx, c.Reference)
+	if err != nil {
+		return err
+	}
+	now := m.clock.Now()
+	switch {
+	case !found:
+		p = newPayment(c, now, m.lease)
+		insert(tx, p)
+	case p.isTombstone():
+		if p = p.describedBy(c).touched(now); p.isTombstone() {
+			break // the command names no method either
+		}
+		if err := describeTombstone(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	if p.status == sending && !found {
+		tx.AfterCommit(func() { m.senders.offer(m.askToCharge(p)) })
+		return nil
+	}
+	if answer := p.takeAnswer(); answer != nil {
+		return m.bus.Publish(ctx, tx, answer)
+	}
+	return nil
+}
+
+// askToCharge is the task that sends a new payment to the provider.
+func (m *Module) askToCharge(p payment) task { return m.ask(p, m.charge) }
+
+// askToVoid is the task that asks the provider to give a payment up.
+func (m *Module) askToVoid(p payment) task { return m.ask(p, m.void) }
+
+// ask puts a question about a payment to the provider and records the answer, unless its lease is so old that the reconciler may have it.
+func (m *Module) ask(p payment, question func(ctx context.Context, p payment) (provider.Charge, error)) task {
+	return func(ctx context.Context) {
+		if !m.inTime(p.nextAttempt) {
+			return
+		}
+		answer, callErr := question(ctx, p)
+		if err := m.record(ctx, p, m.heard(answer, callErr)); err != nil {
+			m.log.Warn("payment not settled yet", zap.String("payment_id", p.id), zap.Error(err))
+		}
+	}
+}
+
+// inTime reports whether a call that begins now ends before the lease does.
+func (m *Module) inTime(lease time.Time) bool { return !m.clock.Now().Add(m.deadline).After(lease) }
+
+func (m *Module) charge(ctx context.Context, p payment) (provider.Charge, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.deadline)
+	defer cancel()
+	return m.provider.Charge(ctx, provider.ChargeRequest{Key: p.id, Reference: p.reference, Method: p.method, Amount: p.amount})
+}
+
+func (m *Module) lookup(ctx context.Context, p payment) (provider.Charge, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.deadline)
+	defer cancel()
+	return m.provider.Lookup(ctx, p.id)
+}
+
+func (m *Module) void(ctx context.Context, p payment) (provider.Charge, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.deadline)
+	defer cancel()
+	return m.provider.Void(ctx, p.id)
+}

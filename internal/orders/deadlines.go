@@ -1,0 +1,70 @@
+package orders
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"shop/internal/platform/sqldb"
+)
+
+// watchDeadlines does something about orders that wait too long. What waited while no process ran gets its chance first.
+func (m *Module) watchDeadlines(ctx context.Context) {
+	d := m.needs.Deadlines
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(d.Grace):
+	}
+	tick := time.NewTicker(d.Look)
+	defer tick.Stop()
+	for {
+		ids, err := m.store.due(ctx, m.needs.Clock.Now())
+		if err != nil && ctx.Err() == nil {
+			m.log.Warn("deadlines cannot be read", zap.Error(err))
+		}
+		for _, id := range ids {
+			if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
+				m.log.Warn("a deadline passed and nothing could be done", zap.String("order_id", id), zap.Error(err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// overdue is what happens when a step was not answered in time: before the pivot the order is cancelled, after it the step is asked for
+// again, and so is a compensation. A payment without an answer is never taken for declined: it is cancelled, and payments finds out what became of it.
+func (p *process) overdue(ctx context.Context, tx *sqldb.Tx, o Order) error {
+	if at := p.store.deadline(o); at.IsZero() || at.After(p.store.clock.Now()) {
+		return nil // answered meanwhile
+	}
+	if s := o.compensatingStep(); s < stepCount {
+		return p.again(ctx, tx, o, s, byDeadline, "")
+	}
+	switch {
+	case o.waitsFor(reserveStock):
+		return p.giveUp(ctx, tx, o, TimedOut, "no answer about the stock in time", byDeadline)
+	case o.waitsFor(takePayment):
+		return p.giveUp(ctx, tx, o, TimedOut, "no answer about the payment in time", byDeadline)
+	}
+	return p.again(ctx, tx, o, createShipment, byDeadline, "")
+}
+
+// again sends the command of a step, or of its compensation, once more. Whoever gets it twice answers twice.
+func (p *process) again(ctx context.Context, tx *sqldb.Tx, o Order, s stepName, by, note string) error {
+	way := o.forward()
+	o, err := p.store.append(ctx, tx, o, &stepRetried{Step: s.String(), By: by, Note: note})
+	if err != nil {
+		return err
+	}
+	p.log.Warn("a step is asked for again", zap.String("order_id", o.ID), zap.Stringer("step", s), zap.Int("attempts", o.Steps[s].Attempts), zap.String("by", by))
+	if way {
+		return p.createShipment(ctx, tx, o)
+	}
+	return p.compensate(ctx, tx, o, s)
+}

@@ -1,0 +1,85 @@
+package orders
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"shop/internal/platform/sqldb"
+)
+
+// find reads the order as it is now. Errors: ErrNotFound.
+func (s *store) find(ctx context.Context, id string) (summary, error) {
+	var sum summary
+	err := s.db.Get(ctx, &sum, `SELECT `+summaryColumns+` FROM order_summaries WHERE order_id = $1`, id)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return sum, ErrNotFound
+	}
+	return sum, err
+}
+
+// history reads an order's events, oldest first. Errors: ErrNotFound.
+func (s *store) history(ctx context.Context, id string) ([]record, error) {
+	var rows []record
+	if err := s.db.Select(ctx, &rows, `SELECT stream_id, version, type, data, recorded_at FROM events WHERE stream_id = $1 ORDER BY version`, id); err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, ErrNotFound
+	}
+	return rows, nil
+}
+
+// findAsOf is the order as it was at that time. Errors: ErrNotFound, also when it had not been placed yet.
+func (s *store) findAsOf(ctx context.Context, id string, at time.Time) (summary, error) {
+	rows, err := s.history(ctx, id)
+	if err != nil {
+		return summary{}, err
+	}
+	n := 0
+	for n < len(rows) && rows[n].RecordedAt <= sqldb.Micros(at) {
+		n++
+	}
+	orders, err := replay(rows[:n])
+	if err != nil {
+		return summary{}, err
+	}
+	if len(orders) == 0 {
+		return summary{}, ErrNotFound
+	}
+	sum := summaryOf(orders[0])
+	sum.Placed = fixedOf(orders[0].Placed)
+	return sum, nil
+}
+
+// filter narrows a list of orders. Empty means any.
+type filter struct {
+	status, customer string
+	placedAfter      time.Time
+	after            string // order id: the last one of the page before
+	limit            int
+}
+
+// list reads summaries, the newest order first; ids sort by the time of placing. One more than limit is read, to know whether there is more.
+func (s *store) list(ctx context.Context, f filter) ([]summary, error) {
+	if f.after == "" {
+		f.after = "ord_~" // behind every id
+	}
+	var rows []summary
+	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries
+		WHERE order_id < $1 AND ($2 = '' OR status = $2) AND placed_at > $3 ORDER BY order_id DESC LIMIT $4`,
+		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1)
+	return rows, err
+}
+
+// listOf is list for one customer.
+func (s *store) listOf(ctx context.Context, f filter) ([]summary, error) {
+	if f.after == "" {
+		f.after = "ord_~"
+	}
+	var rows []summary
+	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries
+		WHERE customer_id = $5 AND order_id < $1 AND ($2 = '' OR status = $2) AND placed_at > $3 ORDER BY order_id DESC LIMIT $4`,
+		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1, f.customer)
+	return rows, err
+}

@@ -1,0 +1,263 @@
+package orders
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"shop/internal/platform/bus"
+	"shop/internal/platform/clock"
+	"shop/internal/platform/fault"
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
+)
+
+// ErrNotFound: there is no such order, or it is not the caller's.
+var ErrNotFound = fault.New(fault.NotFound, "order_not_found", "there is no such order")
+
+// store keeps orders as streams of events, with the projection that is read beside them.
+type store struct {
+	db        *sqldb.DB
+	clock     clock.Clock
+	deadlines Deadlines
+	changed   func(Order) // after a change is durable
+	cache     *cache
+}
+
+func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *store {
+	return &store{db: db, clock: c, deadlines: d, changed: changed, cache: newCache()}
+}
+
+// orderKey names an order among the locals of a transaction.
+type orderKey string
+
+// load gives the order as this transaction sees it. A copy kept in memory may be old if another process changed the order; the version then collides
+// when events are appended, the copy is forgotten, and the work runs again on what the database says. Errors: ErrNotFound.
+func (s *store) load(ctx context.Context, tx *sqldb.Tx, id string) (Order, error) {
+	if o, ok := tx.Local(orderKey(id)); ok {
+		return o.(Order), nil
+	}
+	if o, ok := s.cache.get(id); ok {
+		tx.AfterRollback(func() { s.cache.forget(id) })
+		tx.SetLocal(orderKey(id), o)
+		return o, nil
+	}
+	if err := s.prefetch(ctx, tx, []string{id}); err != nil {
+		return Order{}, err
+	}
+	if o, ok := tx.Local(orderKey(id)); ok {
+		return o.(Order), nil
+	}
+	return Order{}, ErrNotFound
+}
+
+// prefetch loads all the orders that are not in memory with one statement.
+func (s *store) prefetch(ctx context.Context, tx *sqldb.Tx, ids []string) error {
+	var missing []string
+	for _, id := range ids {
+		if _, ok := tx.Local(orderKey(id)); !ok && !s.cache.has(id) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	var rows []record
+	if err := tx.Select(ctx, &rows, `SELECT stream_id, version, type, data, recorded_at FROM events WHERE stream_id IN {$1} ORDER BY stream_id, version`, missing); err != nil {
+		return err
+	}
+	orders, err := replay(rows)
+	for _, o := range orders {
+		tx.SetLocal(orderKey(o.ID), o)
+	}
+	return err
+}
+
+// record is a stored event.
+type record struct {
+	StreamID   string     `db:"stream_id"`
+	Version    int64      `db:"version"`
+	Type       string     `db:"type"`
+	Data       sqldb.JSON `db:"data"`
+	RecordedAt int64      `db:"recorded_at"`
+}
+
+// replay makes orders out of records that are sorted by stream and version. Errors: a gap in a stream, an event it does not know.
+func replay(rows []record) ([]Order, error) {
+	var orders []Order
+	for _, r := range rows {
+		if len(orders) == 0 || orders[len(orders)-1].ID != r.StreamID {
+			orders = append(orders, Order{ID: r.StreamID})
+		}
+		o := &orders[len(orders)-1]
+		if r.Version != o.Version+1 {
+			return nil, fmt.Errorf("orders: stream %s has version %d after %d", r.StreamID, r.Version, o.Version)
+		}
+		e, err := decodeEvent(r.Type, r.Data)
+		if err != nil {
+			return nil, fmt.Errorf("stream %s: %w", r.StreamID, err)
+		}
+		*o = o.with(e, sqldb.Time(r.RecordedAt))
+	}
+	return orders, nil
+}
+
+// metadata is what an event remembers of why it was recorded.
+type metadata struct {
+	Trace string `json:"trace,omitempty"`
+	Cause string `json:"cause,omitempty"` // id of the message
+}
+
+// append records events and brings the projection up to date, in the same transaction. The version in the events' key refuses it if another
+// process was faster.
+func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...event) (Order, error) {
+	now := s.clock.Now()
+	meta, err := json.Marshal(metadata{Trace: telemetry.TraceID(ctx), Cause: bus.CauseOf(ctx).MessageID})
+	if err != nil {
+		return o, err
+	}
+	fresh := o.Version == 0
+	for _, e := range events {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return o, err
+		}
+		o = o.with(e, now)
+		tx.Queue(&appendEvents, o.ID, o.Version, nameOf(e), string(data), string(meta), sqldb.Micros(now))
+	}
+	sum := s.project(o)
+	if fresh {
+		sum.Placed = fixedOf(o.Placed)
+		tx.Queue(&insertSummary, sum.row()...)
+	} else {
+		tx.Queue(&updateSummary, sum.changing()...)
+	}
+	tx.SetLocal(orderKey(o.ID), o)
+	tx.AfterCommit(func() {
+		s.cache.put(o)
+		s.changed(o)
+	})
+	return o, nil
+}
+
+var appendEvents = sqldb.Many{
+	SQL: `INSERT INTO events (stream_id, version, type, data, metadata, recorded_at)
+		SELECT r.stream_id, r.version, r.type, r.data, r.metadata, r.recorded_at FROM {rows}`,
+	Columns: "stream_id text, version bigint, type text, data jsonb, metadata jsonb, recorded_at bigint",
+}
+
+var insertSummary = sqldb.Many{
+	SQL: `INSERT INTO order_summaries (order_id, version, status, payment_status, fulfillment_status, saga_state, cancellation_reason, cancellation_detail,
+			updated_at, deadline_at, customer_id, placed_at, total_amount, currency, item_count, placed)
+		SELECT r.order_id, r.version, r.status, r.payment_status, r.fulfillment_status, r.saga_state, r.cancellation_reason, r.cancellation_detail,
+			r.updated_at, r.deadline_at, r.customer_id, r.placed_at, r.total_amount, r.currency, r.item_count, r.placed FROM {rows}`,
+	Columns: `order_id text, version bigint, status text, payment_status text, fulfillment_status text, saga_state text, cancellation_reason text, cancellation_detail text,
+		updated_at bigint, deadline_at bigint, customer_id text, placed_at bigint, total_amount bigint, currency text, item_count bigint, placed text`,
+}
+
+var updateSummary = sqldb.Many{
+	SQL: `UPDATE order_summaries SET version = r.version, status = r.status, payment_status = r.payment_status, fulfillment_status = r.fulfillment_status,
+			saga_state = r.saga_state, cancellation_reason = r.cancellation_reason, cancellation_detail = r.cancellation_detail,
+			updated_at = r.updated_at, deadline_at = r.deadline_at
+		FROM {rows} WHERE order_summaries.order_id = r.order_id`,
+	Columns: `order_id text, version bigint, status text, payment_status text, fulfillment_status text, saga_state text, cancellation_reason text, cancellation_detail text,
+		updated_at bigint, deadline_at bigint`,
+	Last:  1,
+	Exact: true,
+}
+
+// deadline is when somebody has to do something about the order; zero when nobody has.
+func (s *store) deadline(o Order) time.Time {
+	if o.final() {
+		return time.Time{}
+	}
+	if c := o.compensatingStep(); c < stepCount {
+		if o.Steps[c].State == compensationFailed {
+			return time.Time{} // an operator's turn
+		}
+		return o.UpdatedAt.Add(s.deadlines.Compensate * time.Duration(min(o.Steps[c].Attempts, 30)))
+	}
+	switch {
+	case o.waitsFor(reserveStock):
+		return o.UpdatedAt.Add(s.deadlines.Reserve)
+	case o.waitsFor(takePayment):
+		return o.UpdatedAt.Add(s.deadlines.Pay)
+	case o.waitsFor(createShipment):
+		return o.UpdatedAt.Add(s.deadlines.Ship * time.Duration(min(o.Steps[createShipment].Attempts, 30)))
+	}
+	return time.Time{}
+}
+
+// due lists orders whose deadline has passed, those that wait longest first.
+func (s *store) due(ctx context.Context, now time.Time) ([]string, error) {
+	var ids []string
+	err := s.db.Select(ctx, &ids, `SELECT order_id FROM order_summaries WHERE deadline_at IS NOT NULL AND deadline_at <= $1 ORDER BY deadline_at LIMIT 200`, sqldb.Micros(now))
+	return ids, err
+}
+
+// change loads an order, lets decide work on it, in one transaction. Errors: ErrNotFound, those of decide.
+func (s *store) change(ctx context.Context, id string, decide func(ctx context.Context, tx *sqldb.Tx, o Order) error) error {
+	for tries := 1; ; tries++ {
+		err := s.db.Write(ctx, id, func(ctx context.Context, tx *sqldb.Tx) error {
+			o, err := s.load(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			return decide(ctx, tx, o)
+		})
+		switch {
+		case !errors.Is(err, sqldb.ErrDuplicate):
+			return err
+		case tries == 5: // another process appended an event each time
+			return fault.Wrap(err, fault.Unavailable, "order_busy", "the order is being changed by somebody else; try again")
+		}
+	}
+}
+
+// cacheSize is how many orders are kept in memory: those whose process is under way. At some 2 KiB each that is 16 MiB.
+const cacheSize = 8192
+
+// cache keeps orders between the messages of their process, so that a step reads nothing.
+type cache struct {
+	mu     sync.Mutex
+	orders map[string]Order
+}
+
+func newCache() *cache { return &cache{orders: map[string]Order{}} }
+
+func (c *cache) get(id string) (Order, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, ok := c.orders[id]
+	return o, ok
+}
+
+func (c *cache) has(id string) bool {
+	_, ok := c.get(id)
+	return ok
+}
+
+func (c *cache) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.orders, id)
+}
+
+func (c *cache) put(o Order) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state := o.SagaState(); state == "completed" || state == "compensated" {
+		delete(c.orders, o.ID)
+		return
+	}
+	if len(c.orders) >= cacheSize {
+		for id := range c.orders { // any: the order of a map is as good as random
+			delete(c.orders, id)
+			break
+		}
+	}
+	c.orders[o.ID] = o
+}

@@ -1,0 +1,77 @@
+package orders
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// watchers are the requests that wait for the outcome of an order.
+type watchers struct {
+	mu   sync.Mutex
+	byID map[string][]chan Order
+}
+
+func newWatchers() *watchers { return &watchers{byID: map[string][]chan Order{}} }
+
+// watch returns a channel that gets the order once its outcome is known, and what ends the watching.
+func (w *watchers) watch(id string) (<-chan Order, func()) {
+	c := make(chan Order, 1)
+	w.mu.Lock()
+	w.byID[id] = append(w.byID[id], c)
+	w.mu.Unlock()
+	return c, func() { w.leave(id, c) }
+}
+
+func (w *watchers) leave(id string, c chan Order) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.byID[id]
+	for i := range list {
+		if list[i] == c {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(w.byID, id)
+	} else {
+		w.byID[id] = list
+	}
+}
+
+// changed tells those who wait for it that an order has its outcome.
+func (w *watchers) changed(o Order) {
+	if o.Status == Pending {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.byID[o.ID] {
+		select {
+		case c <- o:
+		default: // it has one already
+		}
+	}
+}
+
+// outcomeLook is how often a waiting request looks for itself: another process may have carried the order on.
+const outcomeLook = 100 * time.Millisecond
+
+// await waits until the order is no longer pending, at most until ctx ends, and returns what it then is. outcome comes from watch, begun before the order was placed.
+func (m *Module) await(ctx context.Context, id string, outcome <-chan Order) (summary, error) {
+	look := time.NewTicker(outcomeLook)
+	defer look.Stop()
+	for {
+		select {
+		case <-outcome:
+			return m.store.find(context.WithoutCancel(ctx), id)
+		case <-ctx.Done():
+			return m.store.find(context.WithoutCancel(ctx), id)
+		case <-look.C:
+			if sum, err := m.store.find(ctx, id); err == nil && sum.Status != string(Pending) {
+				return sum, nil
+			}
+		}
+	}
+}

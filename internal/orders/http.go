@@ -328,4 +328,3 @@ func (m *Module) postIntervention(ctx context.Context, in *interveneInput) (saga
 	}
 	return m.getSaga(ctx, &in.orderPath)
 }
-

@@ -377,3 +377,19 @@ func (e *everything) setDefaults() {
 		e.Children[i].setDefaults()
 	}
 }
+
+func TestASchemaIsNamedAfterItsContext(t *testing.T) {
+	for path, names := range map[string][2]string{
+		"shop/internal/orders":           {"item", "OrderItem"},
+		"shop/internal/orders/ordersapi": {"order", "Order"},
+		"shop/internal/catalog":          {"product", "CatalogProduct"},
+		"shop/internal/payments":         {"paymentBody", "PaymentBody"},
+		"shop/internal/platform/money":   {"Money", "Money"},
+		"":                               {"string", "String"},
+	} {
+		require.Equal(t, names[1], qualifiedName(path, names[0]))
+	}
+	require.Equal(t, "MoneyPage", schemaName(reflect.TypeFor[Page[money.Money]](), ""))
+	require.Equal(t, "MoneyPage", schemaName(reflect.TypeFor[*Page[*money.Money]](), ""))
+	require.Equal(t, "Hint", schemaName(reflect.TypeFor[struct{}](), "hint"))
+}

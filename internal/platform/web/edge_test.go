@@ -104,6 +104,7 @@ func registerOperations(e *web.Edge) {
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/orders", ID: "place-order", Summary: "Place an order", Tags: []string{"Orders"},
 		Status: http.StatusCreated, Returns: order{}, Errors: []int{http.StatusConflict},
+		Headers: map[string]string{"Location": "Where the order is"},
 	}, func(ctx context.Context, in *placeInput) (web.Raw, error) {
 		o := order{ID: "ord_1", Status: "confirmed", Note: in.Body.Note, Items: in.Body.Items, Total: money.Money{Amount: 1999, Currency: "EUR"}, At: at}
 		raw, err := web.JSON(http.StatusCreated, o)

@@ -37,19 +37,32 @@ func humaConfig(o Options) huma.Config {
 }
 
 // schemaName names a type in the OpenAPI document so that two contexts can both have an "item": a type of a context
-// carries the context's name in the singular, unless it begins with it. orders.item is OrderItem, orders.order is Order.
-// Types of the platform keep their own names.
+// carries the context's name in the singular, unless it begins with it. orders.item is OrderItem, orders.order is Order,
+// and a Page of orders.item is OrderItemPage. Types of the platform keep their own names.
 func schemaName(t reflect.Type, hint string) string {
-	name := huma.DefaultSchemaNamer(t, hint)
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	path := t.PkgPath()
-	if t.Name() == "" || path == "" || strings.Contains(path, "/platform/") {
-		return name
+	if t.Name() == "" {
+		return huma.DefaultSchemaNamer(t, hint)
 	}
-	context := strings.TrimSuffix(strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], "api"), "s")
-	if strings.HasPrefix(strings.ToLower(name), context) {
+	name, arguments, _ := strings.Cut(t.Name(), "[") // of a generic type, such as Page[shop/internal/orders.item]
+	name = qualifiedName(t.PkgPath(), name)
+	for argument := range strings.SplitSeq(strings.TrimSuffix(arguments, "]"), ",") {
+		dot := strings.LastIndexByte(argument, '.')
+		name = qualifiedName(argument[:max(dot, 0)], strings.TrimLeft(argument[dot+1:], "[]*")) + name
+	}
+	return name
+}
+
+func qualifiedName(path, name string) string {
+	if name == "" {
+		return ""
+	}
+	name = strings.ToUpper(name[:1]) + name[1:]
+	context := path[strings.LastIndexByte(path, '/')+1:]
+	context = strings.TrimSuffix(strings.TrimSuffix(context, "api"), "s")
+	if context == "" || strings.Contains(path, "/platform/") || strings.HasPrefix(strings.ToLower(name), context) {
 		return name
 	}
 	return strings.ToUpper(context[:1]) + context[1:] + name

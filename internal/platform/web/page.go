@@ -42,6 +42,9 @@ func NewPage[T any](rows []T, limit int, cursor func(last T) string) Page[T] {
 	return Page[T]{Data: rows, HasMore: true, NextCursor: &next}
 }
 
+// listed is any Page.
+type listed interface{ nextCursor() string }
+
 func (p Page[T]) nextCursor() string {
 	if p.NextCursor == nil {
 		return ""

@@ -22,10 +22,11 @@ type Op struct {
 	Doc     string // Markdown, optional
 	Tags    []string
 
-	Status  int   // of success; default 200, 204 for an operation without answer
-	Returns any   // a value of the type of the body, for an operation that answers Raw
-	Errors  []int // statuses beside those that follow from the method and the input: 409, 412, …
-	Public  bool  // needs no token
+	Status  int               // of success; default 200, 204 for an operation without answer
+	Returns any               // a value of the type of the body, for an operation that answers Raw
+	Headers map[string]string // of the answer, with what each says; a Page has its Link by itself
+	Errors  []int             // statuses beside those that follow from the method and the input: 409, 412, …
+	Public  bool              // needs no token
 
 	Timeout    time.Duration // for the handler; default 15 s and what the caller asked for with Prefer: wait
 	Deprecated bool
@@ -84,7 +85,7 @@ func reply(w http.ResponseWriter, r *http.Request, status int, out any) error {
 	case struct{}:
 		writeBody(w, status, nil, nil)
 		return nil
-	case interface{ nextCursor() string }:
+	case listed:
 		if next := v.nextCursor(); next != "" {
 			w.Header().Set("Link", nextLink(*r.URL, next))
 		}
@@ -112,7 +113,13 @@ func operation[O any](api huma.API, op Op) huma.Operation {
 		}
 	}
 	success := &huma.Response{Description: http.StatusText(op.Status)}
+	for name, doc := range op.Headers {
+		documentHeader(success, name, doc)
+	}
 	if !empty {
+		if returns.Implements(reflect.TypeFor[listed]()) {
+			documentHeader(success, "Link", `The next page, as rel="next" (RFC 8288)`)
+		}
 		schema := api.OpenAPI().Components.Schemas.Schema(returns, true, op.ID+"Response")
 		success.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
 	}
@@ -133,6 +140,13 @@ func operation[O any](api huma.API, op Op) huma.Operation {
 		o.Security = []map[string][]string{{"bearer": {}}}
 	}
 	return o
+}
+
+func documentHeader(r *huma.Response, name, doc string) {
+	if r.Headers == nil {
+		r.Headers = map[string]*huma.Header{}
+	}
+	r.Headers[name] = &huma.Header{Description: doc, Schema: &huma.Schema{Type: huma.TypeString}}
 }
 
 // errorStatuses are the problems an operation can answer. huma adds 422 and 500.

@@ -131,3 +131,23 @@ func TestAJobThatIsAlwaysTooLateFailsAlone(t *testing.T) {
 		require.Equal(t, count{N: 9, Writes: 1}, countOf(t, db, "b"))
 	})
 }
+
+func TestAJobThatOnlyReadFailsAloneAlthoughItsReadingWroteWhatOthersHadQueued(t *testing.T) {
+	dbtest.Each(t, "platform", func(t *testing.T, db *sqldb.DB) {
+		withCounts(t, db)
+		insert := &sqldb.Many{SQL: `INSERT INTO notes (name, n) SELECT r.name, r.n FROM {rows}`, Columns: "name text, n bigint"}
+		refused := errors.New("refused")
+		queue := func(_ context.Context, tx *sqldb.Tx) error { tx.Queue(insert, "a", int64(1)); return nil }
+		errs := together(t, db, queue, func(ctx context.Context, tx *sqldb.Tx) error {
+			var n int64
+			require.NoError(t, tx.Get(ctx, &n, `SELECT count(*) FROM notes`))
+			require.EqualValues(t, 1, n)
+			return refused
+		}, queue)
+		require.Equal(t, []error{nil, refused, nil}, errs)
+		require.Zero(t, db.Stats().Alone.Load())
+		var n int64
+		require.NoError(t, db.Get(t.Context(), &n, `SELECT count(*) FROM notes`))
+		require.EqualValues(t, 2, n)
+	})
+}

@@ -98,9 +98,7 @@ func (tx *Tx) Flush(ctx context.Context) error {
 	if len(tx.batch.queued)+len(tx.own.queued) == 0 {
 		return nil
 	}
-	if len(tx.own.queued) > 0 {
-		tx.dirty = true
-	}
+	dirty := tx.dirty || len(tx.own.queued) > 0
 	all := append(tx.batch.queued, tx.own.queued...)
 	tx.batch.queued, tx.own.queued = nil, nil
 	var order []*Many
@@ -116,6 +114,7 @@ func (tx *Tx) Flush(ctx context.Context) error {
 			return err
 		}
 	}
+	tx.dirty = dirty // rows of earlier jobs do not bind the present one: it may still fail alone
 	return nil
 }
 

@@ -10,7 +10,8 @@ type Level struct {
 	Available int64  `json:"available"`
 }
 
-// Reservation is what is held for a reference. Status is one of held, committed, shipped, released, expired.
+// Reservation is what is held for a reference. Status is one of held, committed, shipped, released, expired, refused; only in the first two
+// the lines count as reserved.
 type Reservation struct {
 	Reference string `json:"reference"`
 	Status    string `json:"status"`

@@ -1,0 +1,83 @@
+package inventory
+
+import (
+	"context"
+	"time"
+
+	"shop/internal/inventory/inventoryapi"
+	"shop/internal/platform/fault"
+	"shop/internal/platform/sqldb"
+)
+
+// ErrInvalidHold: stock cannot be held for a negative time.
+var ErrInvalidHold = fault.New(fault.Invalid, "invalid_hold", "hold_seconds must not be negative")
+
+// longestHold is what a longer hold_seconds is cut to.
+const longestHold = 30 * 24 * time.Hour
+
+// prefetchForReserve loads the reservations and the stock that a batch of commands names.
+func prefetchForReserve(ctx context.Context, tx *sqldb.Tx, commands []inventoryapi.ReserveStock) error {
+	if err := prefetch(ctx, tx, commands); err != nil {
+		return err
+	}
+	var skus []string
+	for _, c := range commands {
+		skus = append(skus, skusOf(c.Lines)...)
+	}
+	return loadStock(ctx, tx, skus)
+}
+
+// reserve holds all lines or nothing. What was answered once for a reference is answered again. Errors: ErrInvalidLines, ErrInvalidHold.
+func (m *Module) reserve(ctx context.Context, tx *sqldb.Tx, c inventoryapi.ReserveStock) error {
+	r, err := reservationOf(ctx, tx, c.Reference)
+	if err != nil {
+		return err
+	}
+	if r.status == none {
+		if r, err = m.decide(ctx, tx, r, c); err != nil {
+			return err
+		}
+	}
+	return m.endpoint.Publish(ctx, tx, r.answer())
+}
+
+// decide makes a reservation of which nobody has spoken yet held or refused.
+func (m *Module) decide(ctx context.Context, tx *sqldb.Tx, r reservation, c inventoryapi.ReserveStock) (reservation, error) {
+	lines, err := merge(c.Lines)
+	if err != nil {
+		return r, err
+	}
+	hold, err := m.holdFor(c.HoldSeconds)
+	if err != nil {
+		return r, err
+	}
+	short, err := shortagesOf(ctx, tx, lines)
+	if err != nil {
+		return r, err
+	}
+	now, next := m.clock.Now(), held
+	if len(short) > 0 {
+		next = refused
+	}
+	if r, err = r.become(next, now); err != nil {
+		return r, err
+	}
+	r.lines, r.shortages = lines, short
+	if next == held {
+		r = r.until(now.Add(hold), now)
+		take(tx, lines, now)
+	}
+	saveReservation(tx, r)
+	return r, nil
+}
+
+// holdFor is how long a caller wants stock to be held; 0 seconds leaves it to us. Errors: ErrInvalidHold.
+func (m *Module) holdFor(seconds int64) (time.Duration, error) {
+	switch {
+	case seconds < 0:
+		return 0, ErrInvalidHold
+	case seconds == 0:
+		return m.hold, nil
+	}
+	return time.Duration(min(seconds, int64(longestHold/time.Second))) * time.Second, nil
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -65,7 +66,10 @@ func (b *bodyReader) document(api huma.API) {
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func releaseBuffer(buf *bytes.Buffer) {
+func releaseBuffer(ctx context.Context, buf *bytes.Buffer) {
+	if q := requestOf(ctx); q != nil {
+		q.body = nil
+	}
 	if buf.Cap() <= maxPooled {
 		buf.Reset()
 		buffers.Put(buf)

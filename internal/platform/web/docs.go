@@ -51,6 +51,12 @@ func serveDocs(r chi.Router, api huma.API) {
 	r.Get("/openapi.json", func(w http.ResponseWriter, r *http.Request) { document().serve(w, r) })
 }
 
+// Document serves a text that does not change while the process runs, such as an AsyncAPI document: compressed for
+// those who take it, and with an ETag.
+func (e *Edge) Document(path, contentType string, body []byte) {
+	e.root.Get(path, compressed(body, contentType).serve)
+}
+
 // asset is a file that does not change while the process runs. It is kept compressed.
 type asset struct {
 	contentType string

@@ -90,9 +90,13 @@ func open(t *testing.T, register ...func(*web.Edge)) *shop {
 	return s
 }
 
-func serve(t testing.TB, edge *web.Edge) *shop {
+func serve(t testing.TB, edge *web.Edge, configure ...func(*http.Server)) *shop {
+	t.Helper()
 	s := &shop{Server: httptest.NewUnstartedServer(nil), edge: edge}
 	s.Config = edge.Server("")
+	for _, c := range configure {
+		c(s.Config)
+	}
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
@@ -385,4 +389,27 @@ func TestAnAuthenticationMiddlewareRunsAroundOperationsAlone(t *testing.T) {
 	require.Equal(t, "Bearer", a.Header.Get("WWW-Authenticate"))
 	require.Equal(t, 200, s.send(t, "GET", "/livez", "").StatusCode)
 	require.Equal(t, 200, s.send(t, "GET", "/openapi.json", "").StatusCode)
+}
+
+func TestADeprecatedOperationAnnouncesItsEnd(t *testing.T) {
+	s := open(t, func(e *web.Edge) {
+		web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v0/orders", ID: "old-orders", Deprecated: &web.Deprecation{
+			Since: time.Unix(1700000000, 0), Sunset: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), Link: "/docs",
+		}}, func(ctx context.Context, in *listInput) (web.Page[item], error) {
+			return web.NewPage([]item{{"a", 1}, {"b", 2}}, 1, func(i item) string { return web.Cursor(i.SKU) }), nil
+		})
+	})
+	h := s.send(t, "GET", "/v0/orders", "").Header
+	require.Equal(t, "@1700000000", h.Get("Deprecation"))
+	require.Equal(t, "Sat, 02 Jan 2027 03:04:05 GMT", h.Get("Sunset"))
+	require.Equal(t, []string{`</docs>; rel="deprecation"`, `</v0/orders?after=YQ>; rel="next"`}, h.Values("Link"))
+	require.Empty(t, s.send(t, "GET", "/v1/orders", "").Header.Get("Deprecation"))
+}
+
+func TestADocumentOfAnotherIsServedBesideOurs(t *testing.T) {
+	s := open(t, func(e *web.Edge) { e.Document("/asyncapi.json", "application/json", []byte(`{"asyncapi":"3.0.0"}`)) })
+	a := s.send(t, "GET", "/asyncapi.json", "")
+	require.Equal(t, `{"asyncapi":"3.0.0"}`, a.body)
+	require.Equal(t, "application/json", a.Header.Get("Content-Type"))
+	require.NotEmpty(t, a.Header.Get("ETag"))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -84,8 +85,9 @@ func TestContentLengthBesideChunkedSmugglesNoSecondRequest(t *testing.T) {
 }
 
 func TestSlowHeadersAndBodiesAreCutOff(t *testing.T) {
-	s := open(t)
-	s.Config.ReadHeaderTimeout, s.Config.ReadTimeout = 100*time.Millisecond, 200*time.Millisecond
+	edge := web.New(web.Options{})
+	registerOperations(edge)
+	s := serve(t, edge, func(s *http.Server) { s.ReadHeaderTimeout, s.ReadTimeout = 100*time.Millisecond, 200*time.Millisecond })
 
 	headers := s.dial(t)
 	say(t, headers, "GET /v1/orders/ord_1 HTTP/1.1\r\nHost: shop\r\nX-Slow")
@@ -100,6 +102,38 @@ func TestSlowHeadersAndBodiesAreCutOff(t *testing.T) {
 	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 	_, err = io.ReadAll(body)
 	require.NoError(t, err, "the server must close the connection")
+}
+
+func TestASlowReaderIsCutOff(t *testing.T) {
+	ended := make(chan error, 1)
+	edge := web.New(web.Options{})
+	edge.Router.Get("/endless", func(w http.ResponseWriter, r *http.Request) {
+		chunk := make([]byte, 1<<20)
+		for {
+			if _, err := w.Write(chunk); err != nil {
+				ended <- err
+				return
+			}
+		}
+	})
+	s := serve(t, edge, func(s *http.Server) { s.WriteTimeout = 200 * time.Millisecond })
+	conn := s.dial(t)
+	say(t, conn, "GET /endless HTTP/1.1\r\nHost: shop\r\n\r\n") // and never read
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the handler still writes")
+	}
+}
+
+func TestEveryLimitOfTheServerIsSet(t *testing.T) {
+	s := web.Server(":0", http.NotFoundHandler())
+	require.Positive(t, s.ReadHeaderTimeout)
+	require.Positive(t, s.ReadTimeout)
+	require.Positive(t, s.WriteTimeout)
+	require.Positive(t, s.IdleTimeout)
+	require.Equal(t, 32<<10, s.MaxHeaderBytes)
 }
 
 func TestABodyThatEndsEarlyIs400(t *testing.T) {

@@ -29,8 +29,28 @@ type Op struct {
 	Public  bool              // needs no token
 
 	Timeout    time.Duration // for the handler; default 15 s and what the caller asked for with Prefer: wait
-	Deprecated bool
+	Deprecated *Deprecation
 	Use        huma.Middlewares // around this operation only
+}
+
+// Deprecation announces that an operation will go away.
+type Deprecation struct {
+	Since  time.Time // header Deprecation, RFC 9745
+	Sunset time.Time // when it stops to answer; header Sunset, RFC 8594
+	Link   string    // what to use instead; Link: rel="deprecation"
+}
+
+func (d *Deprecation) announce(h http.Header) {
+	if d == nil {
+		return
+	}
+	h.Set("Deprecation", "@"+strconv.FormatInt(d.Since.Unix(), 10))
+	if !d.Sunset.IsZero() {
+		h.Set("Sunset", d.Sunset.UTC().Format(http.TimeFormat))
+	}
+	if d.Link != "" {
+		h.Add("Link", "<"+d.Link+`>; rel="deprecation"`)
+	}
 }
 
 // defaultTimeout is how long a handler may take. What the caller allows with Prefer: wait comes on top.
@@ -53,8 +73,10 @@ func Register[I, O any](api huma.API, op Op, handler func(context.Context, *I) (
 			ctx, cancel := context.WithTimeout(ctx, timeout+wait)
 			defer cancel()
 
+			op.Deprecated.announce(w.Header())
+
 			buf := buffers.Get().(*bytes.Buffer)
-			defer releaseBuffer(buf)
+			defer releaseBuffer(ctx, buf)
 			err := body.read(r, buf, in)
 			if err == nil {
 				var out O
@@ -87,7 +109,7 @@ func reply(w http.ResponseWriter, r *http.Request, status int, out any) error {
 		return nil
 	case listed:
 		if next := v.nextCursor(); next != "" {
-			w.Header().Set("Link", nextLink(*r.URL, next))
+			w.Header().Add("Link", nextLink(*r.URL, next))
 		}
 	}
 	e := encoders.Get().(*encoder)
@@ -130,7 +152,7 @@ func operation[O any](api huma.API, op Op) huma.Operation {
 		Summary:       op.Summary,
 		Description:   op.Doc,
 		Tags:          op.Tags,
-		Deprecated:    op.Deprecated,
+		Deprecated:    op.Deprecated != nil,
 		DefaultStatus: op.Status,
 		Errors:        errorStatuses(op),
 		Responses:     map[string]*huma.Response{strconv.Itoa(op.Status): success},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"reflect"
 	"strconv"
 	"sync"
@@ -172,7 +173,8 @@ func (d *decoder) validate(rules *huma.Schema, value any) {
 	location := []byte(d.location())
 	huma.Validate(d.registry, rules, huma.NewPathBuffer(location, len(location)), huma.ModeWriteToServer, value, &result)
 	for _, err := range result.Errors {
-		if e, ok := err.(*huma.ErrorDetail); ok && len(d.broken) < maxBroken {
+		var e *huma.ErrorDetail
+		if errors.As(err, &e) && len(d.broken) < maxBroken {
 			d.broken = append(d.broken, fault.Field{Location: e.Location, Detail: withoutValue(e.Message)})
 		}
 	}

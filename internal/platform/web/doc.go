@@ -16,6 +16,7 @@
 //	web.Register(api, web.Op{
 //		Method: http.MethodPost, Path: "/v1/orders", ID: "place-order", Summary: "Place an order", Tags: []string{"Orders"},
 //		Status: http.StatusCreated, Returns: orderBody{}, Errors: []int{http.StatusConflict},
+//		Headers: map[string]string{"Location": "Where the order is"},
 //	}, func(ctx context.Context, in *placeInput) (web.Raw, error) {
 //		order, err := o.place(ctx, in.Body)
 //		if err != nil {
@@ -44,7 +45,8 @@
 //
 // The input is refused before the handler sees it: 400 for what is no strict JSON, 422 for what breaks the tags, 404 for a
 // path parameter that cannot name anything (but 422 on PUT). Give path parameters a pattern, amounts money.Money,
-// times time.Time (answer with Time, which is UTC). The handler's context ends after Op.Timeout.
+// times time.Time (answer with Time, which is UTC). A pointer as Body makes the body optional. The handler's context ends
+// after Op.Timeout. RequestBody gives the bytes that were sent, TraceID and Traceparent the trace.
 //
 // Schemas are named after the type: orders.item is OrderItem, orders.order is Order, so wire structs may have short names.
 package web

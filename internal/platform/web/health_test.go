@@ -29,7 +29,7 @@ type readiness struct {
 func ready(t *testing.T, h *web.Health) (int, readiness) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.Ready(w, httptest.NewRequest("GET", "/readyz?verbose", nil))
+	h.Ready(w, httptest.NewRequest(http.MethodGet, "/readyz?verbose", nil))
 	var r readiness
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &r))
 	return w.Code, r
@@ -39,8 +39,7 @@ func TestAProcessIsReadyWhenEveryCheckPasses(t *testing.T) {
 	s := open(t)
 	s.edge.Health.Add("orders.database", func(context.Context) error { return nil })
 	a := s.send(t, "GET", "/readyz", "")
-	require.Equal(t, 200, a.StatusCode)
-	require.Equal(t, `{"status":"ok"}`, a.body)
+	a.is(t, http.StatusOK, `{"status":"ok"}`)
 	require.Regexp(t, `^{"status":"ok","checks":\[{"name":"orders.database","status":"ok","duration_ms":[0-9.]+}\]}$`, s.send(t, "GET", "/readyz?verbose", "").body)
 }
 
@@ -70,7 +69,7 @@ func TestOneFailingCheckMakesItNotReadyButLeavesItAlive(t *testing.T) {
 	require.Len(t, s.logs.FilterMessage("not ready").All(), 2, "the reason is in the log")
 
 	down.Store(false)
-	require.Eventually(t, func() bool { return s.send(t, "GET", "/readyz", "").StatusCode == 200 }, 5*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.send(t, "GET", "/readyz", "").StatusCode == http.StatusOK }, 5*time.Second, 20*time.Millisecond)
 	require.Len(t, s.logs.FilterMessage("ready again").All(), 2)
 	require.Len(t, s.logs.FilterMessage("not ready").All(), 2, "only changes are logged")
 }
@@ -98,7 +97,7 @@ func TestChecksRunInParallelAndASlowOneIsNotWaitedFor(t *testing.T) {
 	require.Eventually(t, func() bool { ready(t, h); return runs.Load() >= 3 }, 10*time.Second, 10*time.Millisecond)
 	require.EqualValues(t, 5, hung.Load(), "a check that hangs is not started again")
 	close(release)
-	require.Eventually(t, func() bool { status, _ := ready(t, h); return status == 200 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { status, _ := ready(t, h); return status == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
 }
 
 func TestManyWhoAskCauseOneRun(t *testing.T) {
@@ -117,8 +116,7 @@ func TestAStoppingProcessIsNotReadyAtOnce(t *testing.T) {
 	require.Equal(t, 200, s.send(t, "GET", "/readyz", "").StatusCode)
 	s.edge.Health.SetStopping()
 	a := s.send(t, "GET", "/readyz", "")
-	require.Equal(t, 503, a.StatusCode)
-	require.Equal(t, `{"status":"stopping"}`, a.body)
+	a.is(t, http.StatusServiceUnavailable, `{"status":"stopping"}`)
 	require.Equal(t, 200, s.send(t, "GET", "/livez", "").StatusCode)
 }
 

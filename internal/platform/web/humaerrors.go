@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -24,8 +25,9 @@ func humaError(hc huma.Context, status int, msg string, errs ...error) huma.Stat
 	var fields []fault.Field
 	inPath := len(errs) > 0
 	for _, err := range errs {
-		if d, ok := err.(huma.ErrorDetailer); ok && len(fields) < maxBroken {
-			detail := d.ErrorDetail()
+		var detailed huma.ErrorDetailer
+		if errors.As(err, &detailed) && len(fields) < maxBroken {
+			detail := detailed.ErrorDetail()
 			fields = append(fields, fault.Field{Location: detail.Location, Detail: withoutValue(detail.Message)})
 			inPath = inPath && strings.HasPrefix(detail.Location, "path.")
 		}

@@ -62,6 +62,8 @@ func TestTheDocumentDescribesEveryOperation(t *testing.T) {
 	require.Equal(t, "#/components/schemas/PlaceBody", place.RequestBody.Content["application/json"].Schema["$ref"])
 	require.Equal(t, "#/components/schemas/Order", place.Responses["201"].Content["application/json"].Schema["$ref"])
 	require.Contains(t, place.Responses["201"].Headers, "Location")
+	require.Equal(t, place.Responses["201"].Content, place.Responses["200"].Content)
+	require.Empty(t, place.Responses["304"].Content)
 	require.Equal(t, []map[string][]string{{"bearer": {}}}, place.Security)
 
 	get := d.Paths["/v1/orders/{id}"]["get"]

@@ -22,7 +22,7 @@ type Prices interface {
 	Prices(ctx context.Context, skus []string) (map[string]Price, error)
 }
 
-// ProductChanged: a product was made, or its name, price or activity changed.
+// ProductChanged: a product was made, or something about it changed: its name, description, price or activity. Versions grow by one.
 type ProductChanged struct {
 	Price
 	Version int64 `json:"version"`

@@ -2,7 +2,10 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -90,10 +93,27 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 
 func (db *DB) reading(ctx context.Context, query string, args []any, read func(*sqlx.Stmt, []any) error) error {
 	s, err := db.prepare(ctx, query, args)
-	if err != nil {
-		return translate(err)
+	if err == nil {
+		db.stats.Reads.Add(1)
+		err = read(s, db.dialect.bind(args))
 	}
-	return translate(read(s, db.dialect.bind(args)))
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	err = translate(err)
+	switch {
+	case errors.Is(err, errReadOnly):
+		return &dbError{ErrDenied, err}
+	case !errors.Is(err, ErrUnavailable) && db.readsClosed():
+		return &dbError{ErrUnavailable, err}
+	}
+	return err
+}
+
+func (db *DB) readsClosed() bool {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.prepared == nil
 }
 
 func (db *DB) prepare(ctx context.Context, query string, args []any) (*sqlx.Stmt, error) {
@@ -113,7 +133,10 @@ func (db *DB) prepare(ctx context.Context, query string, args []any) (*sqlx.Stmt
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	switch other := db.prepared[query]; {
-	case db.prepared == nil, len(db.prepared) >= maxPrepared:
+	case db.prepared == nil:
+		_ = s.Close()
+		return nil, net.ErrClosed
+	case len(db.prepared) >= maxPrepared:
 		_ = s.Close()
 		return nil, fmt.Errorf("sqldb: %d statements prepared in %s: a text that is no constant?", maxPrepared, db.cfg.Context)
 	case other != nil:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,7 @@ var (
 	ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable", "the database does not answer; try again")
 
 	errRetry         = errors.New("sqldb: serialization failure")
+	errReadOnly      = errors.New("sqldb: nothing can be written here")
 	errBadConn       = driver.ErrBadConn
 	errUnknownCommit = errors.New("sqldb: it is unknown whether the transaction was committed")
 )
@@ -93,8 +95,10 @@ func postgresMeaning(code pqerror.Code) error {
 	switch code {
 	case pqerror.UniqueViolation:
 		return ErrDuplicate
-	case pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected, pqerror.LockNotAvailable:
+	case pqerror.LockNotAvailable:
 		return errRetry
+	case pqerror.ReadOnlySQLTransaction:
+		return errReadOnly
 	case pqerror.InsufficientPrivilege:
 		return ErrDenied
 	case pqerror.QueryCanceled:
@@ -103,7 +107,9 @@ func postgresMeaning(code pqerror.Code) error {
 	switch string(code)[:2] {
 	case "23": // integrity constraint violation
 		return ErrCheck
-	case "08", "53", "57", "58": // connection, resources, operator intervention, system error
+	case "40": // transaction rollback: serialization failure, deadlock
+		return errRetry
+	case "08", "28", "3D", "53", "57", "58": // connection, who we are, which database, resources, operator intervention, system error
 		return ErrUnavailable
 	}
 	return nil
@@ -117,9 +123,12 @@ func sqliteMeaning(code int) error {
 	switch code & 0xff {
 	case sqlite3.SQLITE_CONSTRAINT:
 		return ErrCheck
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return errRetry
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT:
+	case sqlite3.SQLITE_READONLY:
+		return errReadOnly
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return ErrUnavailable
 	}
 	return nil
@@ -152,33 +161,40 @@ func (d Dialect) rewrite(text string, args []any) string {
 	return strings.ReplaceAll(text, "{for update}", lock)
 }
 
-// bind replaces list arguments by the dialect's literal: a PostgreSQL array or a JSON array.
+// bind replaces what a driver would not take as it is meant: a list becomes the dialect's literal, a PostgreSQL array or a JSON array,
+// and bytes become text, because we have no binary columns. The caller's slice stays as it is.
 func (d Dialect) bind(args []any) []any {
+	bound := args
 	for i, a := range args {
-		var lit []byte
-		switch list := a.(type) {
+		var v any
+		switch a := a.(type) {
 		case []string:
-			lit = d.openList(len(list) * 32)
-			for _, s := range list {
+			lit := d.openList(len(a) * 32)
+			for _, s := range a {
 				lit = append(d.appendString(lit, s), ',')
 			}
+			v = d.closeList(lit)
 		case []int64:
-			lit = d.openList(len(list) * 12)
-			for _, n := range list {
+			lit := d.openList(len(a) * 12)
+			for _, n := range a {
 				lit = append(strconv.AppendInt(lit, n, 10), ',')
 			}
+			v = d.closeList(lit)
 		case JSON:
-			args[i] = list.param()
-			continue
+			v = a.param()
+		case []byte:
+			if v = nil; a != nil {
+				v = string(a)
+			}
 		default:
 			continue
 		}
-		bound := make([]any, len(args))
-		copy(bound, args)
-		bound[i] = d.closeList(lit)
-		return d.bind(bound)
+		if &bound[0] == &args[0] {
+			bound = slices.Clone(args)
+		}
+		bound[i] = v
 	}
-	return args
+	return bound
 }
 
 func (d Dialect) openList(size int) []byte {

@@ -7,10 +7,11 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"shop/internal/platform/failpoint"
 )
@@ -31,9 +32,9 @@ type Kind struct {
 	Claims  bool // Prepare writes rows for its jobs, so a job that fails takes the transaction with it
 }
 
-// Stats counts what the lanes did since the start.
+// Stats counts what was done since the start. Statements are those of transactions, Reads those outside.
 type Stats struct {
-	Jobs, Commits, Alone, Retries, UnknownCommits, Statements atomic.Int64
+	Jobs, Commits, Alone, Retries, UnknownCommits, Statements, Reads atomic.Int64
 }
 
 // Stats are this database's counters.
@@ -57,6 +58,9 @@ func (db *DB) Write(ctx context.Context, key string, fn func(ctx context.Context
 
 // Do submits a job and waits for it. Errors: those of Write.
 func (db *DB) Do(ctx context.Context, j Job) error {
+	if ctx.Value(insideKey{}) == db {
+		return fmt.Errorf("sqldb: a job in %s waits for another job, which waits for it", db.cfg.Context)
+	}
 	result := make(chan error, 1)
 	if err := db.Submit(ctx, j, func(err error) { result <- err }); err != nil {
 		return err
@@ -145,19 +149,34 @@ func (l *lane) commit(batch []*job) {
 	if err == nil {
 		return
 	}
-	if len(batch) == 1 || errors.Is(err, ErrUnavailable) {
-		for _, j := range batch {
-			j.err = err
-		}
+	if len(batch) == 1 || l.unreachable(err) {
+		fail(batch, err)
 		return
 	}
-	for i := range batch {
+	for i, j := range batch {
+		if ended := j.ctx.Err(); ended != nil {
+			j.err = &dbError{ErrUnavailable, ended}
+			continue
+		}
 		l.db.stats.Alone.Add(1)
 		if err := l.insist(batch[i : i+1]); err != nil {
-			batch[i].err = err
+			j.err = err
+			if l.unreachable(err) {
+				fail(batch[i:], err)
+				return
+			}
 		}
 	}
 }
+
+func fail(batch []*job, err error) {
+	for _, j := range batch {
+		j.err = err
+	}
+}
+
+// unreachable tells a database that is gone from one that refuses a single job, such as a statement that takes too long.
+func (l *lane) unreachable(err error) bool { return l.conn == nil && errors.Is(err, ErrUnavailable) }
 
 // insist repeats the batch while repeating can help. After a commit of unknown outcome that is safe, because every job finds by
 // its key what it did already.
@@ -169,7 +188,7 @@ func (l *lane) insist(batch []*job) error {
 			return nil
 		case errors.Is(err, errUnknownCommit):
 			l.db.stats.UnknownCommits.Add(1)
-		case errors.Is(err, errRetry), errors.Is(err, ErrUnavailable) && attempt < 3:
+		case errors.Is(err, errRetry), l.unreachable(err) && attempt < 3:
 			l.db.stats.Retries.Add(1)
 		default:
 			return err
@@ -197,14 +216,8 @@ func (l *lane) attempt(batch []*job) (err error) {
 	}
 	tx := &Tx{db: l.db, conn: conn}
 	defer func() {
-		if err == nil {
-			return
-		}
-		if l.conn != nil && conn.exec(ctx, "ROLLBACK") != nil {
-			l.hangUp()
-		}
-		for _, fn := range tx.undone {
-			fn()
+		if err != nil {
+			l.rollback(ctx, tx, err)
 		}
 	}()
 	if err := prepareKinds(ctx, tx, batch); err != nil {
@@ -222,12 +235,12 @@ func (l *lane) attempt(batch []*job) (err error) {
 			tx.drop()
 		}
 	}
-	if err := tx.finish(ctx); err != nil {
+	if err := guard(tx, func() error { return tx.finish(ctx) }); err != nil {
 		return err
 	}
 	failpoint.Hit("before_commit")
 	if err := conn.exec(ctx, "COMMIT"); err != nil {
-		return l.commitFailed(translate(err))
+		return l.commitFailed(err)
 	}
 	failpoint.Hit("after_commit")
 	l.db.stats.Commits.Add(1)
@@ -237,14 +250,26 @@ func (l *lane) attempt(batch []*job) (err error) {
 	return nil
 }
 
+// rollback ends a transaction that failed with err. A connection on which that is impossible, or that leads to a server which
+// takes no writes, is given up.
+func (l *lane) rollback(ctx context.Context, tx *Tx, err error) {
+	if l.conn != nil && (l.conn.exec(ctx, "ROLLBACK") != nil || errors.Is(err, errReadOnly)) {
+		l.hangUp()
+	}
+	for _, fn := range slices.Concat(tx.batch.undone, tx.own.undone) {
+		fn()
+	}
+}
+
 // commitFailed tells a COMMIT that the server refused from one that was never answered. After the latter only the jobs' keys
 // can tell what happened.
 func (l *lane) commitFailed(err error) error {
-	if l.db.dialect == Postgres && errors.Is(err, ErrUnavailable) {
+	meaning := translate(err)
+	if l.db.dialect == Postgres && (pq.As(err) == nil || errors.Is(meaning, ErrUnavailable)) {
 		l.hangUp()
-		return &dbError{errUnknownCommit, err}
+		return &dbError{errUnknownCommit, meaning}
 	}
-	return err
+	return meaning
 }
 
 func (l *lane) begin() string {
@@ -268,7 +293,7 @@ func prepareKinds(ctx context.Context, tx *Tx, batch []*job) error {
 		args[j.Kind] = append(args[j.Kind], j.Arg)
 	}
 	for _, k := range kinds {
-		if err := k.Prepare(ctx, tx, args[k]); err != nil {
+		if err := guard(tx, func() error { return k.Prepare(ctx, tx, args[k]) }); err != nil {
 			return err
 		}
 		tx.keep()
@@ -276,74 +301,38 @@ func prepareKinds(ctx context.Context, tx *Tx, batch []*job) error {
 	return nil
 }
 
-// runJob runs one job; a panic is an error of that job.
-func runJob(ctx context.Context, tx *Tx, j *job) (err error) {
+func runJob(ctx context.Context, tx *Tx, j *job) error {
+	return guard(tx, func() error { return j.Run(valuesOf{ctx, j.ctx, tx.db}, tx) })
+}
+
+// guard runs a part of the transaction. A panic is an error of that part; so is a statement that failed, whatever the part says: PostgreSQL answers
+// the COMMIT of a transaction in which a statement failed with a friendly ROLLBACK.
+func guard(tx *Tx, part func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			tx.dirty = true
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return j.Run(valuesOf{ctx, j.ctx}, tx)
+	if err := part(); err != nil {
+		return err
+	}
+	return tx.failed
 }
 
 // valuesOf has the deadline of the lane (none) and the values of the caller's context.
 type valuesOf struct {
 	context.Context
 	caller context.Context
+	db     *DB
 }
 
-func (c valuesOf) Value(key any) any { return c.caller.Value(key) }
+// insideKey is how a job's context says which database waits for it.
+type insideKey struct{}
 
-// writeConn is a lane's own connection with its prepared statements.
-type writeConn struct {
-	*sqlx.Conn
-	prepared map[string]*sqlx.Stmt
-}
-
-func (l *lane) dial(ctx context.Context) (*writeConn, error) {
-	if l.conn != nil {
-		return l.conn, nil
+func (c valuesOf) Value(key any) any {
+	if key == (insideKey{}) {
+		return c.db
 	}
-	dctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	c, err := l.db.write.Connx(dctx)
-	if err != nil {
-		return nil, &dbError{ErrUnavailable, err}
-	}
-	l.conn = &writeConn{Conn: c, prepared: map[string]*sqlx.Stmt{}}
-	return l.conn, nil
-}
-
-// hangUp gives up the connection: its state is unknown. The server rolls back what was open.
-func (l *lane) hangUp() {
-	if l.conn == nil {
-		return
-	}
-	for _, s := range l.conn.prepared {
-		_ = s.Close()
-	}
-	_ = l.conn.Raw(func(any) error { return errBadConn })
-	_ = l.conn.Close()
-	l.conn = nil
-}
-
-func (c *writeConn) exec(ctx context.Context, statement string) error {
-	_, err := c.ExecContext(ctx, statement)
-	return err
-}
-
-func (c *writeConn) prepare(ctx context.Context, query string, d Dialect, args []any) (*sqlx.Stmt, error) {
-	if s := c.prepared[query]; s != nil {
-		return s, nil
-	}
-	if len(c.prepared) >= maxPrepared {
-		return nil, fmt.Errorf("sqldb: %d statements prepared: a text that is no constant?", maxPrepared)
-	}
-	s, err := c.PreparexContext(ctx, d.rewrite(query, args))
-	if err != nil {
-		return nil, err
-	}
-	c.prepared[query] = s
-	return s, nil
+	return c.caller.Value(key)
 }

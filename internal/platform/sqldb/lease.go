@@ -96,8 +96,9 @@ func breakOff(conn *sqlx.Conn) {
 
 // take makes this process the owner of the row if nobody is: the lock was free, or the row expired. The token is 0 if it is
 // somebody else's.
-func (l *Lease) take(ctx context.Context, free bool) (token int64, err error) {
-	err = l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error {
+func (l *Lease) take(ctx context.Context, free bool) (int64, error) {
+	var token int64 // belongs to the job while Write has not returned nil
+	err := l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error {
 		token = 0
 		if _, err := tx.Exec(ctx, `INSERT INTO leases (name, owner, token, expires_at) VALUES ($1, '', 0, 0) ON CONFLICT (name) DO NOTHING`, l.name); err != nil {
 			return err
@@ -113,7 +114,10 @@ func (l *Lease) take(ctx context.Context, free bool) (token int64, err error) {
 		}
 		return err
 	})
-	return token, err
+	if err != nil {
+		return 0, err
+	}
+	return token, nil
 }
 
 // renew keeps the row until the lease is lost, lead returned, or ctx ends.
@@ -129,15 +133,7 @@ func (l *Lease) renew(ctx context.Context, token int64, done <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		var n int64
-		err := l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error {
-			now, err := l.now(ctx, tx)
-			if err != nil {
-				return err
-			}
-			n, err = tx.Exec(ctx, `UPDATE leases SET expires_at = $3 WHERE name = $1 AND token = $2`, l.name, token, now+l.ttl.Microseconds())
-			return err
-		})
+		n, err := l.extend(ctx, token)
 		switch {
 		case err == nil && n == 0, err != nil && time.Since(last) > l.ttl:
 			return
@@ -145,6 +141,25 @@ func (l *Lease) renew(ctx context.Context, token int64, done <-chan struct{}) {
 			last = time.Now()
 		}
 	}
+}
+
+// extend moves the expiry of the row, if it is still ours, and says how many rows that changed.
+func (l *Lease) extend(ctx context.Context, token int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.ttl)
+	defer cancel()
+	var n int64 // belongs to the job while Write has not returned nil
+	err := l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error {
+		now, err := l.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		n, err = tx.Exec(ctx, `UPDATE leases SET expires_at = $3 WHERE name = $1 AND token = $2`, l.name, token, now+l.ttl.Microseconds())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 func (l *Lease) giveBack(token int64) {

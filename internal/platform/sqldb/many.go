@@ -79,6 +79,9 @@ func appendElement(lit []byte, v any) []byte {
 	case string:
 		return Postgres.appendString(lit, v)
 	case []byte:
+		if v == nil {
+			return append(lit, "NULL"...)
+		}
 		return Postgres.appendString(lit, string(v))
 	case JSON:
 		if len(v) == 0 {

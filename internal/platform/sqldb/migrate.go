@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"path"
 	"strings"
 	"testing/fstest"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 	"github.com/pressly/goose/v3"
@@ -25,8 +27,9 @@ type Migration struct {
 	AppliedAt time.Time `json:"applied_at,omitzero"`
 }
 
-// Provision makes the schema and the role of this database's context on PostgreSQL, acting as the user of the URL, who must be allowed to create both. The
-// role gets the context's schema and nothing else; the user becomes a member of it. On SQLite there is nothing to provision.
+// Provision makes the schema and the role of this database's context on PostgreSQL, acting as the user of the URL. The role gets the context's
+// schema and nothing else; the user becomes a member of it. What is there already is left alone, so a user who may create neither can use what somebody
+// else provisioned. It may run in several processes at once. On SQLite there is nothing to provision. Errors: ErrDenied, ErrUnavailable.
 func (db *DB) Provision(ctx context.Context) error {
 	if db.dialect == SQLite {
 		return nil
@@ -36,21 +39,42 @@ func (db *DB) Provision(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = admin.Close() }()
-	role, schema := pq.QuoteIdentifier(RoleName(db.cfg.Context)), pq.QuoteIdentifier(db.cfg.Context)
-	steps := []string{
-		"CREATE ROLE " + role + " NOLOGIN",
-		"GRANT " + role + " TO CURRENT_USER",
-		"CREATE SCHEMA IF NOT EXISTS " + schema + " AUTHORIZATION " + role,
-		"REVOKE ALL ON SCHEMA " + schema + " FROM PUBLIC",
-	}
-	for i, step := range steps {
-		err := inTransaction(ctx, admin.DB, step)
-		roleExists := i == 0 && pq.As(err, pqerror.DuplicateObject, pqerror.UniqueViolation) != nil
-		if err != nil && !roleExists && pq.As(err, pqerror.DuplicateSchema, pqerror.UniqueViolation) == nil {
+	role, schema := RoleName(db.cfg.Context), db.cfg.Context
+	quotedRole, quotedSchema := pq.QuoteIdentifier(role), pq.QuoteIdentifier(schema)
+	for _, step := range []struct{ there, name, make string }{
+		{`SELECT count(*) FROM pg_roles WHERE rolname = $1`, role, "CREATE ROLE " + quotedRole + " NOLOGIN"},
+		{`SELECT count(*) FROM pg_roles WHERE rolname = $1 AND pg_has_role(rolname, 'USAGE')`, role, "GRANT " + quotedRole + " TO CURRENT_USER"},
+		{`SELECT count(*) FROM pg_namespace WHERE nspname = $1`, schema, "CREATE SCHEMA IF NOT EXISTS " + quotedSchema + " AUTHORIZATION " + quotedRole},
+	} {
+		if err := provision(ctx, admin, step.there, step.name, step.make); err != nil {
 			return fmt.Errorf("provisioning %s: %w", db.cfg.Context, translate(err))
 		}
 	}
 	return nil
+}
+
+// provision makes something that is not there yet. Roles belong to the whole cluster, where nothing can be locked against other databases, so whoever
+// loses a race looks again.
+func provision(ctx context.Context, admin *sqlx.DB, there, name, statement string) error {
+	for try := 1; ; try++ {
+		var n int
+		if err := admin.GetContext(ctx, &n, there, name); err != nil || n > 0 {
+			return err
+		}
+		err := inTransaction(ctx, admin.DB, statement)
+		lost := pq.As(err, pqerror.DuplicateObject, pqerror.DuplicateSchema, pqerror.UniqueViolation, pqerror.InternalError) != nil // the last: "tuple concurrently updated"
+		if !lost || try == 20 {
+			return err
+		}
+		pause(ctx, 10*time.Millisecond)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func inTransaction(ctx context.Context, db *sql.DB, statement string) error {
@@ -65,15 +89,30 @@ func inTransaction(ctx context.Context, db *sql.DB, statement string) error {
 	return tx.Commit()
 }
 
+// longestMigration is how long one statement of a migration may take: the index of a large table takes minutes.
+const longestMigration = 30 * time.Minute
+
 // Migrate applies what is missing of the sets, in the order given: directories of files, each with its own version table. Of two
-// files NNNN_name.sql and NNNN_name.sqlite.sql SQLite takes the second. It may run in several processes at once.
+// files NNNN_name.sql and NNNN_name.sqlite.sql SQLite takes the second. It may run in several processes at once. Errors: ErrDenied, ErrUnavailable.
 func (db *DB) Migrate(ctx context.Context, files fs.FS, sets ...string) error {
+	cfg := db.cfg
+	cfg.Statement = longestMigration
+	pool, err := writePool(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pool.Close() }()
 	for _, set := range sets {
-		p, err := db.provider(files, set)
+		p, err := db.provider(pool.DB, files, set)
 		if err != nil {
 			return err
 		}
-		if _, err := p.Up(ctx); err != nil {
+		_, err = p.Up(ctx)
+		for try := 1; err != nil && db.dialect == SQLite && try < 5; try++ { // another process may have been faster: nobody can lock it out between looking and applying
+			pause(ctx, 20*time.Millisecond)
+			_, err = p.Up(ctx)
+		}
+		if err != nil {
 			return fmt.Errorf("migrating %s of %s: %w", set, db.cfg.Context, translate(err))
 		}
 	}
@@ -100,7 +139,7 @@ func (db *DB) Migrations(ctx context.Context, files fs.FS, sets ...string) ([]Mi
 		for _, r := range rows {
 			applied[r.Version] = r.At
 		}
-		p, err := db.provider(files, set)
+		p, err := db.provider(db.write.DB, files, set)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +160,7 @@ func (db *DB) fresh(err error) bool {
 
 func versionTable(set string) string { return "schema_version_" + set }
 
-func (db *DB) provider(files fs.FS, set string) (*goose.Provider, error) {
+func (db *DB) provider(pool *sql.DB, files fs.FS, set string) (*goose.Provider, error) {
 	chosen, err := db.choose(files, set)
 	if err != nil {
 		return nil, err
@@ -129,13 +168,14 @@ func (db *DB) provider(files fs.FS, set string) (*goose.Provider, error) {
 	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{goose.WithTableName(versionTable(set)), goose.WithDisableGlobalRegistry(true)}
 	if db.dialect == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600), // seconds, tries
+			lock.WithLockID(int64(crc32.ChecksumIEEE([]byte("shop "+db.cfg.Context)))))
 		if err != nil {
 			return nil, err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	return goose.NewProvider(dialect, db.write.DB, chosen, options...)
+	return goose.NewProvider(dialect, pool, chosen, options...)
 }
 
 // choose picks the files of a set for this dialect.

@@ -2,8 +2,10 @@ package sqldb
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
@@ -25,8 +27,17 @@ func (db *DB) Listen(ctx context.Context, name string, wake func()) {
 		<-ctx.Done()
 		return
 	}
-	l := pq.NewDialListener(deadlineDialer{Config{Statement: 2 * time.Minute, Dial: db.cfg.Dial}}, listenURL(db.cfg.URL), 100*time.Millisecond, 5*time.Second, nil)
-	defer func() { _ = l.Close() }()
+	t := &tether{dial: db.cfg.Dial}
+	dialer := deadlineDialer{Config{Statement: 2 * time.Minute, Dial: t.connect}}
+	l := pq.NewDialListener(dialer, listenURL(db.cfg.URL), 100*time.Millisecond, time.Second, nil)
+	defer func() {
+		t.cut()
+		go func() {
+			_ = l.Close() // waits for a connection that is being made
+			for range l.Notify {
+			}
+		}()
+	}()
 	go func() { _ = l.Listen(db.cfg.Context + "." + name) }() // waits for the first connection; Close ends it
 	ping := time.NewTicker(time.Minute)                       // notices a connection that died in silence
 	defer ping.Stop()
@@ -39,6 +50,52 @@ func (db *DB) Listen(ctx context.Context, name string, wake func()) {
 		case <-ping.C:
 			go func() { _ = l.Ping() }()
 		}
+	}
+}
+
+// tether holds on to the listener's connection, so that it can be cut: the listener itself would wait for a server that is frozen.
+type tether struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu     sync.Mutex
+	conn   net.Conn
+	cancel context.CancelFunc // ends the dialing
+	loose  bool
+}
+
+func (t *tether) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t.mu.Lock()
+	t.cancel = cancel
+	loose := t.loose
+	t.mu.Unlock()
+	if loose {
+		return nil, net.ErrClosed
+	}
+	c, err := t.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.loose {
+		_ = c.Close()
+		return nil, net.ErrClosed
+	}
+	t.conn = c
+	return c, nil
+}
+
+func (t *tether) cut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.loose = true
+	if t.cancel != nil {
+		t.cancel()
+	}
+	if t.conn != nil {
+		_ = t.conn.Close()
 	}
 }
 

@@ -73,21 +73,14 @@ func Open(cfg Config) (*DB, error) {
 }
 
 func openSQLite(cfg Config) (*DB, error) {
-	dir := strings.TrimPrefix(cfg.URL, "sqlite:")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(sqliteDirectory(cfg), 0o700); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, cfg.Context+".db")
-	dsn := func(extra string) string {
-		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String() +
-			"?_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_dqs=0" + extra
-	}
-	write, err := sqlx.Open("sqlite", dsn("&_txlock=immediate"))
+	write, err := writePool(cfg)
 	if err != nil {
 		return nil, err
 	}
-	write.SetMaxOpenConns(1)
-	read, err := sqlx.Open("sqlite", dsn("&_query_only=1"))
+	read, err := sqlitePool(cfg, "&_query_only=1")
 	if err != nil {
 		return nil, err
 	}
@@ -96,16 +89,19 @@ func openSQLite(cfg Config) (*DB, error) {
 	return start(cfg, SQLite, write, read), nil
 }
 
+func sqliteDirectory(cfg Config) string { return strings.TrimPrefix(cfg.URL, "sqlite:") }
+
+func sqlitePool(cfg Config, extra string) (*sqlx.DB, error) {
+	file := url.URL{Path: filepath.Join(sqliteDirectory(cfg), cfg.Context+".db")}
+	return sqlx.Open("sqlite", (&url.URL{Scheme: "file", Opaque: file.EscapedPath()}).String()+
+		"?_busy_timeout=10000&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_dqs=0"+extra)
+}
+
 func openPostgres(cfg Config) (*DB, error) {
-	write, err := postgresPool(cfg, map[string]string{
-		"role": RoleName(cfg.Context), "search_path": cfg.Context, "lock_timeout": "3000",
-		"idle_in_transaction_session_timeout": "10000",
-	})
+	write, err := writePool(cfg)
 	if err != nil {
 		return nil, err
 	}
-	write.SetMaxOpenConns(cfg.Lanes + 1) // one more for migrations
-	write.SetMaxIdleConns(cfg.Lanes)
 	read, err := postgresPool(cfg, map[string]string{
 		"role": RoleName(cfg.Context), "search_path": cfg.Context, "default_transaction_read_only": "on",
 		"idle_in_transaction_session_timeout": "60000",
@@ -116,6 +112,24 @@ func openPostgres(cfg Config) (*DB, error) {
 	read.SetMaxOpenConns(cfg.Readers + 1) // one more for leadership
 	read.SetMaxIdleConns(cfg.Readers + 1)
 	return start(cfg, Postgres, write, read), nil
+}
+
+// writePool opens a connection for each lane.
+func writePool(cfg Config) (pool *sqlx.DB, err error) {
+	if isPostgres(cfg.URL) {
+		pool, err = postgresPool(cfg, map[string]string{
+			"role": RoleName(cfg.Context), "search_path": cfg.Context, "lock_timeout": "3000",
+			"idle_in_transaction_session_timeout": "10000",
+		})
+	} else {
+		pool, err = sqlitePool(cfg, "&_txlock=immediate")
+	}
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(cfg.Lanes)
+	pool.SetMaxIdleConns(cfg.Lanes)
+	return pool, nil
 }
 
 // postgresPool opens a pool whose sessions start with the given settings.

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -11,7 +12,8 @@ import (
 // Tx is a transaction, shared by the jobs of a batch. It is used by one goroutine.
 //
 // A job that returns an error before it changed anything in the database takes nothing with it: what it queued, its
-// locals and its hooks are dropped, and its neighbours go on.
+// locals and its hooks are dropped, and its neighbours go on. A statement that fails ends the transaction, on either dialect: the
+// statements after it fail with its error, and so does the job, even if it returns none.
 type Tx struct {
 	db    *DB
 	conn  *writeConn
@@ -19,13 +21,14 @@ type Tx struct {
 	own   state // of the job that runs now
 	dirty bool  // the present job changed the database, or its statement failed
 
-	undone []func() // run if the transaction is rolled back
+	failed error // of the first statement that failed: nothing can be done in this transaction any more
 }
 
 type state struct {
 	queued []queued
 	last   []queued // rows of statements that wait for the end
 	after  []func()
+	undone []func() // run if the transaction is rolled back
 	locals map[any]any
 }
 
@@ -66,24 +69,36 @@ func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) e
 func isSelect(query string) bool { return strings.HasPrefix(strings.TrimSpace(query), "SELECT") }
 
 func (tx *Tx) run(ctx context.Context, query string, args []any, writes bool, do func(*sqlx.Stmt, []any) error) error {
+	if tx.failed != nil {
+		return tx.failed
+	}
 	if err := tx.Flush(ctx); err != nil {
 		return err
 	}
 	s, err := tx.conn.prepare(ctx, query, tx.db.dialect, args)
-	if err != nil {
-		tx.dirty = true
-		return translate(err)
+	if err == nil {
+		tx.db.stats.Statements.Add(1)
+		err = do(s, tx.db.dialect.bind(args))
 	}
-	err = do(s, tx.db.dialect.bind(args))
-	if writes || (err != nil && err != sql.ErrNoRows) {
-		tx.dirty = true // a failed statement aborts the whole transaction on PostgreSQL
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return tx.fail(translate(err))
 	}
-	tx.db.stats.Statements.Add(1)
-	return translate(err)
+	tx.dirty = tx.dirty || writes
+	return err
+}
+
+// fail ends the transaction: a failed statement aborts it on PostgreSQL, and may have rolled it back on SQLite.
+func (tx *Tx) fail(err error) error {
+	if errors.Is(err, errReadOnly) { // a server that became a standby, a disk that was remounted
+		err = &dbError{ErrUnavailable, err}
+	}
+	tx.dirty, tx.failed = true, err
+	return err
 }
 
 // Queue adds a row to those that the statement writes at the end of the transaction, or before the next statement of
-// this transaction. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone. Rows of a
+// this transaction. Rows of one statement are written together, so two of them must not change the same row of the table (Last is for
+// that), and statements follow one another in the order of their first rows. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone. Rows of a
 // statement with Last wait for the end in any case.
 func (tx *Tx) Queue(m *Many, row ...any) {
 	if m.Last > 0 {
@@ -135,8 +150,7 @@ func (tx *Tx) ExecMany(ctx context.Context, m *Many, rows [][]any) (int64, error
 		}
 	}
 	if err == nil && m.Exact && n != int64(len(rows)) {
-		tx.dirty = true
-		return n, ErrStale
+		return n, tx.fail(ErrStale)
 	}
 	return n, err
 }
@@ -178,14 +192,15 @@ func (tx *Tx) SetLocal(key, v any) {
 // AfterCommit runs fn once the transaction is durable, in the order of the calls, before anybody is told. It must be quick.
 func (tx *Tx) AfterCommit(fn func()) { tx.own.after = append(tx.own.after, fn) }
 
-// AfterRollback runs fn if the transaction is rolled back or its outcome is unknown: whoever keeps a copy of rows in memory forgets it there.
-func (tx *Tx) AfterRollback(fn func()) { tx.undone = append(tx.undone, fn) }
+// AfterRollback runs fn if what the job did is undone or its outcome is unknown: whoever keeps a copy of rows in memory forgets it there.
+func (tx *Tx) AfterRollback(fn func()) { tx.own.undone = append(tx.own.undone, fn) }
 
 // keep makes the present job's state the batch's.
 func (tx *Tx) keep() {
 	tx.batch.queued = append(tx.batch.queued, tx.own.queued...)
 	tx.batch.last = append(tx.batch.last, tx.own.last...)
 	tx.batch.after = append(tx.batch.after, tx.own.after...)
+	tx.batch.undone = append(tx.batch.undone, tx.own.undone...)
 	if tx.batch.locals == nil {
 		tx.batch.locals = tx.own.locals
 	} else {
@@ -193,11 +208,14 @@ func (tx *Tx) keep() {
 			tx.batch.locals[k] = v
 		}
 	}
-	tx.drop()
+	tx.own, tx.dirty = state{}, false
 }
 
-// drop forgets the present job's state.
+// drop forgets the state of the present job, which failed.
 func (tx *Tx) drop() {
-	tx.own = state{}
-	tx.dirty = false
+	undone := tx.own.undone
+	tx.own, tx.dirty = state{}, false
+	for _, fn := range undone {
+		fn()
+	}
 }

@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,11 +25,15 @@ func (m *Module) watchDeadlines(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			m.log.Warn("deadlines cannot be read", zap.Error(err))
 		}
-		for _, id := range ids {
-			if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
-				m.log.Warn("a deadline passed and nothing could be done", zap.String("order_id", id), zap.Error(err))
-			}
+		var all sync.WaitGroup
+		for _, id := range ids { // all at once, so that they share transactions
+			all.Go(func() {
+				if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
+					m.log.Warn("a deadline passed and nothing could be done", zap.String("order_id", id), zap.Error(err))
+				}
+			})
 		}
+		all.Wait()
 		select {
 		case <-ctx.Done():
 			return

@@ -173,7 +173,13 @@ func (e *shipmentCreated) apply(o *Order, at time.Time) {
 	o.finish(createShipment, completed, "", at)
 }
 
-func (e *shipped) apply(o *Order, _ time.Time)   { o.Status = Shipped }
+func (e *shipped) apply(o *Order, at time.Time) {
+	o.Status, o.ShipmentID = Shipped, e.ShipmentID
+	if o.Steps[createShipment].State == started { // it was created, then, though nobody said so yet
+		o.finish(createShipment, completed, "", at)
+	}
+}
+
 func (e *delivered) apply(o *Order, _ time.Time) { o.Status = Delivered }
 
 func (e *stepRetried) apply(o *Order, _ time.Time) {
@@ -196,7 +202,6 @@ func (e *cancellationRefused) apply(o *Order, at time.Time) {
 func (e *compensationStarted) apply(o *Order, at time.Time) {
 	s, _ := stepNamed(e.Step)
 	o.Steps[s].State, o.Steps[s].Attempts = compensating, 1
-	o.Steps[s].FinishedAt = time.Time{}
 }
 
 func (e *compensationCompleted) apply(o *Order, at time.Time) {

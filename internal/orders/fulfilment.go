@@ -55,16 +55,16 @@ func on[T bus.Body](p *process, ep *bus.Endpoint, react func(ctx context.Context
 		}
 		return p.store.prefetch(ctx, tx, ids)
 	})
-	bus.On(ep, func(ctx context.Context, tx *sqldb.Tx, msg T) error {
-		o, err := p.store.load(ctx, tx, msg.MessageKey())
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return react(ctx, tx, o, msg)
-	})
+	bus.On(ep, func(ctx context.Context, tx *sqldb.Tx, msg T) error { return hear(ctx, tx, p, msg, react) })
+}
+
+// hear lets the order react to a message.
+func hear[T bus.Body](ctx context.Context, tx *sqldb.Tx, p *process, msg T, react func(ctx context.Context, tx *sqldb.Tx, o Order, msg T) error) error {
+	err := p.store.decide(ctx, tx, msg.MessageKey(), func(o Order) error { return react(ctx, tx, o, msg) })
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // ---- Step 1, reserve stock. Asked for by place.go.
@@ -191,30 +191,38 @@ func (p *process) shipmentCreated(ctx context.Context, tx *sqldb.Tx, o Order, e 
 }
 
 func (p *process) shipmentDispatched(ctx context.Context, tx *sqldb.Tx, o Order, e shippingapi.ShipmentDispatched) error {
-	if !o.legal(Shipped) {
-		return nil
-	}
-	var events []event
-	if !o.forward() { // the parcel left before the cancellation reached it
-		events = append(events, &cancellationRefused{Detail: "the shipment has left"})
-	}
-	events = append(events, &shipped{ShipmentID: e.ShipmentID, Carrier: e.Carrier, TrackingNumber: e.TrackingNumber})
-	o, err := p.store.append(ctx, tx, o, events...)
-	if err != nil {
-		return err
-	}
-	return p.send(ctx, tx, inventoryapi.ShipStock{Reference: o.ID}, ordersapi.OrderShipped{Summary: apiSummary(o), Carrier: e.Carrier, TrackingNumber: e.TrackingNumber})
+	_, err := p.ship(ctx, tx, o, &shipped{ShipmentID: e.ShipmentID, Carrier: e.Carrier, TrackingNumber: e.TrackingNumber})
+	return err
 }
 
 func (p *process) shipmentDelivered(ctx context.Context, tx *sqldb.Tx, o Order, e shippingapi.ShipmentDelivered) error {
-	if !o.legal(Delivered) {
-		return nil
+	o, err := p.ship(ctx, tx, o, &shipped{ShipmentID: e.ShipmentID}) // what arrived has left, though its dispatch may be heard of later
+	if err != nil || !o.legal(Delivered) {
+		return err
 	}
-	o, err := p.store.append(ctx, tx, o, &delivered{ShipmentID: e.ShipmentID})
-	if err != nil {
+	if o, err = p.store.append(ctx, tx, o, &delivered{ShipmentID: e.ShipmentID}); err != nil {
 		return err
 	}
 	return p.send(ctx, tx, ordersapi.OrderDelivered{Summary: apiSummary(o)})
+}
+
+// ship notes that the goods have left, unless that is known, or the order has no shipment any more.
+func (p *process) ship(ctx context.Context, tx *sqldb.Tx, o Order, e *shipped) (Order, error) {
+	if !o.legal(Shipped) {
+		return o, nil
+	}
+	events := []event{e}
+	if !o.forward() {
+		if o.Steps[createShipment].State != compensating {
+			return o, nil
+		}
+		events = []event{&cancellationRefused{Detail: "the shipment has left"}, e} // it left before the cancellation reached it
+	}
+	o, err := p.store.append(ctx, tx, o, events...)
+	if err != nil {
+		return o, err
+	}
+	return o, p.send(ctx, tx, inventoryapi.ShipStock{Reference: o.ID}, ordersapi.OrderShipped{Summary: apiSummary(o), Carrier: e.Carrier, TrackingNumber: e.TrackingNumber})
 }
 
 func (p *process) cancelShipment(ctx context.Context, tx *sqldb.Tx, o Order) error {
@@ -322,6 +330,9 @@ func (p *process) reservationLost(ctx context.Context, tx *sqldb.Tx, o Order, _ 
 
 // paymentRefunded: an operator gave money back. The order stays what it is.
 func (p *process) paymentRefunded(ctx context.Context, tx *sqldb.Tx, o Order, e paymentsapi.PaymentRefunded) error {
+	if e.Total.Amount <= o.Refunded {
+		return nil
+	}
 	_, err := p.store.append(ctx, tx, o, &paymentRefunded{RefundID: e.RefundID, Amount: e.Amount.Amount, Total: e.Total.Amount})
 	return err
 }

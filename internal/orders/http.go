@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -38,7 +39,7 @@ func (m *Module) Routes(e *web.Edge) {
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/saga/{action}", ID: "intervene-order-saga", Summary: "End a compensation that cannot succeed", Tags: tags,
 		Status: http.StatusAccepted, Errors: []int{http.StatusConflict},
-		Doc: "`retry` asks for it once more, `skip` says that it was done by hand and goes on, `force` cancels the order with all that is left undone. The note is kept in the history.",
+		Doc: "`retry` asks for it once more, `skip` says that it was done by hand and goes on, `force` asks for the rest without waiting for it and cancels the order. The note is kept in the history.",
 	}, m.postIntervention)
 }
 
@@ -148,12 +149,12 @@ func (b placeBody) wish() wish {
 	return w
 }
 
-type orderPath struct {
+type orderInput struct {
 	ID string `path:"id" pattern:"^ord_[0-9a-z]{26}$" example:"ord_01jd3q6k9v8xw2n4t7ryz5abcd"`
 }
 
 type getInput struct {
-	orderPath
+	ID          string    `path:"id" pattern:"^ord_[0-9a-z]{26}$" example:"ord_01jd3q6k9v8xw2n4t7ryz5abcd"`
 	AsOf        time.Time `query:"as_of" doc:"The order as it was at this time"`
 	IfNoneMatch string    `header:"If-None-Match" doc:"An ETag: answered with 304 while the order is unchanged"`
 }
@@ -230,20 +231,20 @@ type eventsBody struct {
 }
 
 type eventBody struct {
-	Version int64      `json:"version"`
-	Type    string     `json:"type" example:"stock.reserved"`
-	At      time.Time  `json:"at"`
-	Data    sqldb.JSON `json:"data"`
+	Version int64           `json:"version"`
+	Type    string          `json:"type" example:"stock.reserved"`
+	At      time.Time       `json:"at"`
+	Data    json.RawMessage `json:"data"`
 }
 
-func (m *Module) getEvents(ctx context.Context, in *orderPath) (eventsBody, error) {
+func (m *Module) getEvents(ctx context.Context, in *orderInput) (eventsBody, error) {
 	rows, err := m.store.history(ctx, in.ID)
 	if err != nil {
 		return eventsBody{}, err
 	}
 	out := eventsBody{Data: make([]eventBody, len(rows))}
 	for i, r := range rows {
-		out.Data[i] = eventBody{r.Version, r.Type, sqldb.Time(r.RecordedAt), r.Data}
+		out.Data[i] = eventBody{r.Version, r.Type, sqldb.Time(r.RecordedAt), json.RawMessage(r.Data)}
 	}
 	return out, nil
 }
@@ -262,7 +263,7 @@ type stepBody struct {
 	Error      string     `json:"error,omitempty"`
 }
 
-func (m *Module) getSaga(ctx context.Context, in *orderPath) (sagaBody, error) {
+func (m *Module) getSaga(ctx context.Context, in *orderInput) (sagaBody, error) {
 	rows, err := m.store.history(ctx, in.ID)
 	if err != nil {
 		return sagaBody{}, err
@@ -281,8 +282,11 @@ func sagaOf(o Order) sagaBody {
 			continue
 		}
 		b := stepBody{Name: stepName(s).String(), Status: string(step.State), StartedAt: step.StartedAt, Attempts: step.Attempts, Error: step.Error}
-		if step.State == compensating { // to a client a step is what it last completed, until it is compensated
-			b.Status = string(completed)
+		if step.State == compensating { // to a client a step is what it was, until it is compensated
+			b.Status = string(started)
+			if !step.FinishedAt.IsZero() {
+				b.Status = string(completed)
+			}
 		}
 		if !step.FinishedAt.IsZero() {
 			b.FinishedAt = &step.FinishedAt
@@ -293,7 +297,7 @@ func sagaOf(o Order) sagaBody {
 }
 
 type cancelInput struct {
-	orderPath
+	ID   string `path:"id" pattern:"^ord_[0-9a-z]{26}$" example:"ord_01jd3q6k9v8xw2n4t7ryz5abcd"`
 	Body *struct {
 		Reason string `json:"reason,omitempty" maxLength:"500" doc:"In the customer's words"`
 	}
@@ -315,7 +319,7 @@ func (m *Module) postCancel(ctx context.Context, in *cancelInput) (web.Raw, erro
 }
 
 type interveneInput struct {
-	orderPath
+	ID     string `path:"id" pattern:"^ord_[0-9a-z]{26}$" example:"ord_01jd3q6k9v8xw2n4t7ryz5abcd"`
 	Action string `path:"action" enum:"retry,skip,force"`
 	Body   struct {
 		Note string `json:"note" minLength:"1" maxLength:"500" doc:"Why; kept in the history"`
@@ -326,5 +330,5 @@ func (m *Module) postIntervention(ctx context.Context, in *interveneInput) (saga
 	if err := m.intervene(ctx, in.ID, in.Action, in.Body.Note); err != nil {
 		return sagaBody{}, err
 	}
-	return m.getSaga(ctx, &in.orderPath)
+	return m.getSaga(ctx, &orderInput{in.ID})
 }

@@ -16,7 +16,7 @@ var ErrNotStuck = fault.New(fault.Conflict, "saga_not_stuck", "the process does 
 const (
 	actRetry = "retry" // ask for it once more
 	actSkip  = "skip"  // it was done by hand: go on with the step before
-	actForce = "force" // give up all that is left to be taken back: the order is cancelled now
+	actForce = "force" // wait for nothing that is left to be taken back: the order is cancelled now
 )
 
 // intervene does what an operator decided about a stuck compensation. Errors: ErrNotFound, ErrNotStuck.
@@ -41,11 +41,14 @@ func (m *Module) intervene(ctx context.Context, orderID, action, note string) er
 	})
 }
 
-// force marks all that is left as done by hand and cancels the order.
+// force asks for all that is left to be taken back, takes it for done and cancels the order.
 func (p *process) force(ctx context.Context, tx *sqldb.Tx, o Order, note string) error {
 	for s := o.nextToCompensate(); s < stepCount; s = o.nextToCompensate() {
 		var err error
 		if o, err = p.store.append(ctx, tx, o, &compensationStarted{Step: s.String()}, &compensationCompleted{Step: s.String(), By: byOperator, Note: note}); err != nil {
+			return err
+		}
+		if err := p.compensate(ctx, tx, o, s); err != nil {
 			return err
 		}
 	}

@@ -60,10 +60,13 @@ type filter struct {
 	limit            int
 }
 
+// behindAll is behind every order id, in whatever way the database sorts text: ids go on with a digit below 8.
+const behindAll = "ord_8"
+
 // list reads summaries, the newest order first; ids sort by the time of placing. One more than limit is read, to know whether there is more.
 func (s *store) list(ctx context.Context, f filter) ([]summary, error) {
 	if f.after == "" {
-		f.after = "ord_~" // behind every id
+		f.after = behindAll
 	}
 	var rows []summary
 	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries
@@ -75,7 +78,7 @@ func (s *store) list(ctx context.Context, f filter) ([]summary, error) {
 // listOf is list for one customer.
 func (s *store) listOf(ctx context.Context, f filter) ([]summary, error) {
 	if f.after == "" {
-		f.after = "ord_~"
+		f.after = behindAll
 	}
 	var rows []summary
 	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries

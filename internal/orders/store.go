@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,24 +35,53 @@ func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *st
 // orderKey names an order among the locals of a transaction.
 type orderKey string
 
-// load gives the order as this transaction sees it. A copy kept in memory may be old if another process changed the order; the version then collides
-// when events are appended, the copy is forgotten, and the work runs again on what the database says. Errors: ErrNotFound.
-func (s *store) load(ctx context.Context, tx *sqldb.Tx, id string) (Order, error) {
-	if o, ok := tx.Local(orderKey(id)); ok {
-		return o.(Order), nil
+// view is an order as a transaction sees it.
+type view struct {
+	Order
+	kept bool // a copy from memory, not changed in this transaction: another process may have changed the order since
+}
+
+// decide lets f look at an order and change it. A copy kept in memory may be old, because another process changed the order. If f appends events, their version then
+// collides, the copy is forgotten, and the work runs again on what the database says. If f appends none there is nothing to collide, so the database is asked whether
+// it knows more, and if so f decides again; what f has sent by then is sent too. Errors: ErrNotFound, those of f.
+func (s *store) decide(ctx context.Context, tx *sqldb.Tx, id string, f func(o Order) error) error {
+	v, err := s.load(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	err = f(v.Order)
+	if now, _ := tx.Local(orderKey(id)); !now.(view).kept {
+		return err
+	}
+	if ferr := s.fetch(ctx, tx, []string{id}); ferr != nil {
+		return cmp.Or(err, ferr)
+	}
+	now, _ := tx.Local(orderKey(id))
+	if now.(view).Version == v.Version {
+		return err
+	}
+	s.cache.forget(id)
+	return f(now.(view).Order)
+}
+
+// load gives the order as this transaction sees it. Errors: ErrNotFound.
+func (s *store) load(ctx context.Context, tx *sqldb.Tx, id string) (view, error) {
+	if v, ok := tx.Local(orderKey(id)); ok {
+		return v.(view), nil
 	}
 	if o, ok := s.cache.get(id); ok {
 		tx.AfterRollback(func() { s.cache.forget(id) })
-		tx.SetLocal(orderKey(id), o)
-		return o, nil
+		v := view{o, true}
+		tx.SetLocal(orderKey(id), v)
+		return v, nil
 	}
-	if err := s.prefetch(ctx, tx, []string{id}); err != nil {
-		return Order{}, err
+	if err := s.fetch(ctx, tx, []string{id}); err != nil {
+		return view{}, err
 	}
-	if o, ok := tx.Local(orderKey(id)); ok {
-		return o.(Order), nil
+	if v, ok := tx.Local(orderKey(id)); ok {
+		return v.(view), nil
 	}
-	return Order{}, ErrNotFound
+	return view{}, ErrNotFound
 }
 
 // prefetch loads all the orders that are not in memory with one statement.
@@ -65,13 +95,18 @@ func (s *store) prefetch(ctx context.Context, tx *sqldb.Tx, ids []string) error 
 	if len(missing) == 0 {
 		return nil
 	}
+	return s.fetch(ctx, tx, missing)
+}
+
+// fetch reads orders from the database into the transaction's view.
+func (s *store) fetch(ctx context.Context, tx *sqldb.Tx, ids []string) error {
 	var rows []record
-	if err := tx.Select(ctx, &rows, `SELECT stream_id, version, type, data, recorded_at FROM events WHERE stream_id IN {$1} ORDER BY stream_id, version`, missing); err != nil {
+	if err := tx.Select(ctx, &rows, `SELECT stream_id, version, type, data, recorded_at FROM events WHERE stream_id IN {$1} ORDER BY stream_id, version`, ids); err != nil {
 		return err
 	}
 	orders, err := replay(rows)
 	for _, o := range orders {
-		tx.SetLocal(orderKey(o.ID), o)
+		tx.SetLocal(orderKey(o.ID), view{o, false})
 	}
 	return err
 }
@@ -135,7 +170,7 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 	} else {
 		tx.Queue(&updateSummary, sum.changing()...)
 	}
-	tx.SetLocal(orderKey(o.ID), o)
+	tx.SetLocal(orderKey(o.ID), view{o, false})
 	tx.AfterCommit(func() {
 		s.cache.put(o)
 		s.changed(o)
@@ -198,15 +233,11 @@ func (s *store) due(ctx context.Context, now time.Time) ([]string, error) {
 	return ids, err
 }
 
-// change loads an order, lets decide work on it, in one transaction. Errors: ErrNotFound, those of decide.
-func (s *store) change(ctx context.Context, id string, decide func(ctx context.Context, tx *sqldb.Tx, o Order) error) error {
+// change lets f decide about an order, in a transaction of its own. Errors: ErrNotFound, those of f, and a fault of kind Unavailable when others are faster each time.
+func (s *store) change(ctx context.Context, id string, f func(ctx context.Context, tx *sqldb.Tx, o Order) error) error {
 	for tries := 1; ; tries++ {
 		err := s.db.Write(ctx, id, func(ctx context.Context, tx *sqldb.Tx) error {
-			o, err := s.load(ctx, tx, id)
-			if err != nil {
-				return err
-			}
-			return decide(ctx, tx, o)
+			return s.decide(ctx, tx, id, func(o Order) error { return f(ctx, tx, o) })
 		})
 		switch {
 		case !errors.Is(err, sqldb.ErrDuplicate):
@@ -217,8 +248,13 @@ func (s *store) change(ctx context.Context, id string, decide func(ctx context.C
 	}
 }
 
-// cacheSize is how many orders are kept in memory: those whose process is under way. At some 2 KiB each that is 16 MiB.
-const cacheSize = 8192
+// cacheSize is how many orders are kept in memory: those whose process is under way. At some 2 KiB each that is 16 MiB. An order with more than maxKeptItems
+// items or maxKeptMetadata bytes of metadata is read each time instead: a few customers must not fill the memory.
+const (
+	cacheSize       = 8192
+	maxKeptItems    = 100
+	maxKeptMetadata = 8 << 10
+)
 
 // cache keeps orders between the messages of their process, so that a step reads nothing.
 type cache struct {
@@ -249,7 +285,7 @@ func (c *cache) forget(id string) {
 func (c *cache) put(o Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if state := o.SagaState(); state == "completed" || state == "compensated" {
+	if state := o.SagaState(); state == "completed" || state == "compensated" || large(o.Placed) {
 		delete(c.orders, o.ID)
 		return
 	}
@@ -260,4 +296,13 @@ func (c *cache) put(o Order) {
 		}
 	}
 	c.orders[o.ID] = o
+}
+
+// large reports whether an order takes too much memory to be kept there.
+func large(p placed) bool {
+	bytes := 0
+	for k, v := range p.Metadata {
+		bytes += len(k) + len(v)
+	}
+	return len(p.Items) > maxKeptItems || bytes > maxKeptMetadata
 }

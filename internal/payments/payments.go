@@ -119,3 +119,6 @@ func (m *Module) Stop(ctx context.Context) error {
 	m.stopping.Do(func() { err = errors.Join(m.bus.Stop(ctx), m.senders.stop(ctx)) })
 	return err
 }
+
+// Endpoint is the context's place on the bus, for health and metrics.
+func (m *Module) Endpoint() *bus.Endpoint { return m.bus }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"shop/internal/catalog"
+	"shop/internal/inventory"
+	"shop/internal/orders"
+	"shop/internal/payments"
+	"shop/internal/platform/audit"
+	"shop/internal/platform/bus"
+	"shop/internal/platform/web"
+	"shop/internal/shipping"
+)
+
+// module is a context, hosted in this process.
+type module interface {
+	audit.Auditor
+	Routes(*web.Edge)
+	Start(context.Context) error
+	Stop(context.Context) error
+	Endpoint() *bus.Endpoint
+}
+
+// contextSpec is one context of the map.
+type contextSpec struct {
+	name   string
+	beside []string // databases beside its own, which has its name
+	asks   []string // contexts whose answers it needs at once, through their *api
+	talks  []string // contexts to which it sends commands and whose events it hears
+	build  func(*host) module
+}
+
+// contextMap is the map of the system: every context, what it needs, and where that lives. A context comes after those it asks.
+var contextMap = []contextSpec{
+	{
+		name: "catalog",
+		build: func(h *host) module {
+			h.catalog = catalog.New(catalog.Needs{DB: h.db("catalog"), Bus: h.bus, Log: h.log, Clock: h.clock})
+			return h.catalog
+		},
+	},
+	{
+		name: "inventory",
+		build: func(h *host) module {
+			h.inventory = inventory.New(inventory.Needs{DB: h.db("inventory"), Bus: h.bus, Log: h.log, Clock: h.clock})
+			return h.inventory
+		},
+	},
+	{
+		name:   "payments",
+		beside: []string{"testpsp"}, // the books of the test provider, apart from ours as a real provider's are
+		build: func(h *host) module {
+			h.payments = payments.New(payments.Needs{
+				DB: h.db("payments"), Bus: h.bus, Log: h.log, Clock: h.clock,
+				Provider: payments.NewTestProvider(h.db("testpsp"), h.clock),
+			})
+			return h.payments
+		},
+	},
+	{
+		name: "shipping",
+		build: func(h *host) module {
+			h.shipping = shipping.New(shipping.Needs{DB: h.db("shipping"), Bus: h.bus, Log: h.log, Clock: h.clock})
+			return h.shipping
+		},
+	},
+	{
+		name:  "orders",
+		asks:  []string{"catalog", "inventory", "payments", "shipping"},
+		talks: []string{"inventory", "payments", "shipping"},
+		build: func(h *host) module {
+			return orders.New(orders.Needs{
+				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock,
+				Prices:    h.catalog,
+				Inventory: h.inventory,
+				Payments:  h.payments,
+				Shipping:  h.shipping,
+			})
+		},
+	},
+}
+
+// memoryBus carries messages within this process and no further.
+const memoryBus = "memory:"
+
+// checkHosting refuses a set of contexts that cannot work: with the memory bus, what is said to a context of another process would be lost.
+func checkHosting(hosted []string) error {
+	here := func(name string) bool { return slices.Contains(hosted, name) }
+	for _, c := range contextMap {
+		for _, other := range c.talks {
+			if here(c.name) != here(other) {
+				in, out := c.name, other
+				if !here(in) {
+					in, out = out, in
+				}
+				return fmt.Errorf("%s is hosted here and %s is not, but they talk, and the bus %s reaches only this process; host both or neither", in, out, memoryBus)
+			}
+		}
+		for _, other := range c.asks {
+			if here(c.name) && !here(other) {
+				return fmt.Errorf("%s is hosted here and needs the answers of %s; host that too", c.name, other)
+			}
+		}
+	}
+	return nil
+}
+
+func contextNames() []string {
+	var names []string
+	for _, c := range contextMap {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// databaseNames are all databases, each under the context that owns it.
+func databaseNames() []string {
+	var names []string
+	for _, c := range contextMap {
+		names = append(names, c.databaseNames()...)
+	}
+	return names
+}
+
+func (c contextSpec) databaseNames() []string { return append([]string{c.name}, c.beside...) }
+
+// hostedSpecs are the entries of the map that this process hosts.
+func hostedSpecs(hosted []string) []contextSpec {
+	return slices.DeleteFunc(slices.Clone(contextMap), func(c contextSpec) bool { return !slices.Contains(hosted, c.name) })
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"shop/internal/catalog"
+	"shop/internal/inventory"
+	"shop/internal/payments"
+	"shop/internal/platform/bus"
+	"shop/internal/platform/clock"
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/web"
+	"shop/internal/shipping"
+)
+
+// host is the shop in this process: databases are opened, then all contexts are built, then they are started, then the API is opened; and the way back
+// in reverse.
+type host struct {
+	cfg       config
+	log       *zap.Logger
+	clock     clock.Clock
+	bus       bus.Transport
+	databases databases
+	locks     []*dirLock
+	modules   []hosted
+
+	// those that others ask; see contextMap
+	catalog   *catalog.Module
+	inventory *inventory.Module
+	payments  *payments.Module
+	shipping  *shipping.Module
+
+	api, admin *server
+	health     *web.Health
+	failed     chan error // a server that ended by itself
+}
+
+// hosted is a context of this process.
+type hosted struct {
+	module
+	name string
+}
+
+// How long stopping may take: together less than the 15 s after which orchestrators lose patience.
+const (
+	stopRequests = 7 * time.Second
+	stopHandlers = 4 * time.Second
+	stopClosing  = 3 * time.Second
+)
+
+// openHost takes the data directories, opens and prepares the databases, and builds all contexts. Errors: that another shop uses a
+// directory; those of openDatabases and prepare.
+func openHost(ctx context.Context, cfg config, log *zap.Logger) (*host, error) {
+	h := &host{cfg: cfg, log: log, clock: clock.System, bus: bus.NewMemory(), failed: make(chan error, 2)}
+	if err := h.open(ctx); err != nil {
+		h.close()
+		return nil, err
+	}
+	h.build()
+	return h, nil
+}
+
+func (h *host) open(ctx context.Context) error {
+	for _, dir := range sqliteDirectories(h.cfg) {
+		l, err := lockDir(dir)
+		if err != nil {
+			return err
+		}
+		h.locks = append(h.locks, l)
+	}
+	var err error
+	if h.databases, err = openDatabases(h.cfg); err != nil {
+		return err
+	}
+	return h.databases.prepare(ctx)
+}
+
+// build makes the contexts. Nothing runs yet, and each group has joined its topics before the first message can be sent.
+func (h *host) build() {
+	for _, c := range hostedSpecs(h.cfg.hosted) {
+		h.modules = append(h.modules, hosted{c.build(h), c.name})
+	}
+}
+
+// db is the database of that name. It is there: checkHosting and openDatabases saw to it.
+func (h *host) db(name string) *sqldb.DB {
+	i := slices.IndexFunc(h.databases, func(d *database) bool { return d.name == name })
+	return h.databases[i].DB
+}
+
+// start opens the ports, starts the contexts, and then serves. Errors: that a port cannot be had; what a context says.
+func (h *host) start(ctx context.Context) error {
+	if err := h.listen(ctx); err != nil {
+		return err
+	}
+	for _, m := range h.modules {
+		if err := m.Start(ctx); err != nil {
+			return fmt.Errorf("starting %s: %w", m.name, err)
+		}
+	}
+	for _, s := range []*server{h.admin, h.api} {
+		if s != nil {
+			go s.serve(h.failed)
+		}
+	}
+	return nil
+}
+
+func (h *host) listen(ctx context.Context) error {
+	h.health = web.NewHealth(h.log)
+	registry := prometheus.NewRegistry()
+	edge := web.New(web.Options{Version: version, Logger: h.log, Health: h.health, Metrics: registry})
+	for _, m := range h.modules {
+		m.Routes(edge)
+	}
+	h.watch(registry)
+	var err error
+	if h.cfg.adminAddr != "" {
+		if h.admin, err = listen(ctx, h.cfg.adminAddr, web.Admin(h.health, registry)); err != nil {
+			return err
+		}
+	}
+	h.api, err = listen(ctx, h.cfg.addr, edge.Handler())
+	return err
+}
+
+// stop ends everything in the order in which nothing is lost: no new requests, then those under way, then messages under way, then the bus, then
+// the databases. Errors: what could not finish in time and was left to the next start.
+func (h *host) stop() error {
+	var errs []error
+	if h.health != nil {
+		h.health.SetStopping()
+	}
+	if h.api != nil {
+		errs = append(errs, h.api.stop(stopRequests))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopHandlers)
+	defer cancel()
+	var g errgroup.Group
+	for _, m := range h.modules {
+		g.Go(func() error { return m.Stop(ctx) })
+	}
+	errs = append(errs, g.Wait(), h.close())
+	if h.admin != nil { // last: until here it can be seen how the stop goes on
+		errs = append(errs, h.admin.stop(time.Second))
+	}
+	return errors.Join(errs...)
+}
+
+// close closes the bus and the databases and gives the directories free. A database that does not let go within stopClosing is left behind.
+func (h *host) close() error {
+	errs := []error{h.bus.Close()}
+	closed := make(chan error, 1)
+	go func() { closed <- h.databases.close() }()
+	select {
+	case err := <-closed:
+		errs = append(errs, err)
+	case <-time.After(stopClosing):
+		errs = append(errs, errors.New("the databases do not close; what they were doing is rolled back"))
+	}
+	for _, l := range h.locks {
+		l.release()
+	}
+	return errors.Join(errs...)
+}
+
+// url is where the API can be reached from this machine.
+func (h *host) url() string { return "http://" + reachable(h.api.listener.Addr()) }
+
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return a.String()
+}
+
+// server is an HTTP server with its listener.
+type server struct {
+	*http.Server
+	listener net.Listener
+	stopping sync.Once
+}
+
+func listen(ctx context.Context, addr string, handler http.Handler) (*server, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("the port cannot be had: %w", err)
+	}
+	return &server{Server: web.Server(addr, handler), listener: l}, nil
+}
+
+// serve answers requests until it is stopped; ending by itself is reported.
+func (s *server) serve(failed chan<- error) {
+	if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		failed <- err
+	}
+}
+
+func (s *server) stop(grace time.Duration) (err error) {
+	s.stopping.Do(func() { err = web.Stop(s.Server, grace) })
+	_ = s.listener.Close() // if it never served
+	return err
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API and do the shop's work until SIGTERM",
+		Long: `Serve hosts the contexts of the shop in this process: their REST API, the messages between them, and what they do by themselves.
+
+With SQLite, the default, it makes and migrates its databases itself; a data directory belongs to one process at a time. With PostgreSQL run
+'shop migrate up' first; several processes may then serve the same shop.
+
+SIGTERM or SIGINT stops it: requests and messages under way finish first, within 15 seconds. A second signal kills it; nothing that was
+answered is lost.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			began := time.Now()
+			cfg, err := p.configure(cmd)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, newLogger(p.stderr, cfg.logLevel, cfg.service), began)
+		},
+	}
+	settingFlags(cmd)
+	return cmd
+}
+
+// serve hosts the shop until ctx ends. Errors: those of openHost and host.start; what could not be ended properly.
+func serve(ctx context.Context, cfg config, log *zap.Logger, began time.Time) error {
+	for _, w := range cfg.warnings {
+		log.Warn(w)
+	}
+	if !isLoopback(cfg.addr) {
+		log.Warn("the API does not ask for tokens yet: whoever reaches this address may do everything", zap.String("addr", cfg.addr))
+	}
+	h, err := openHost(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if err := h.start(ctx); err != nil {
+		return errors.Join(err, h.stop())
+	}
+	log.Info("serving", zap.String("url", h.url()), zap.Strings("contexts", cfg.hosted), zap.Int("pid", os.Getpid()), zap.Duration("after", time.Since(began)))
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-h.failed:
+		log.Error("a port failed; stopping", zap.Error(err))
+	}
+	began = time.Now()
+	err = errors.Join(err, h.stop())
+	log.Info("stopped", zap.Duration("after", time.Since(began)), zap.Error(err))
+	return err
+}
+
+// isLoopback reports whether only this machine can reach the address.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}

@@ -16,7 +16,7 @@ import (
 func TestTheAuditFindsWhatIsBroken(t *testing.T) {
 	dbtest.Each(t, "inventory", func(t *testing.T, db *sqldb.DB) {
 		h := newHouse(t, db)
-		for i := range auditPage + 2 { // so that the ledger takes two pages
+		for i := range auditSKUs + 2 { // so that the ledger takes two pages
 			h.receive(fmt.Sprintf("SKU-%04d", i), 10)
 		}
 		h.tell(reserve("ord_1", line("SKU-0001", 4), line("SKU-0002", 2)), reserve("ord_2", line("SKU-0001", 3)), commitOf("ord_2"),
@@ -28,8 +28,8 @@ func TestTheAuditFindsWhatIsBroken(t *testing.T) {
 			want      []audit.Finding
 		}{
 			"a movement that changed no stock": {
-				fmt.Sprintf(`UPDATE movements SET quantity = 11 WHERE sku = 'SKU-%04d'`, auditPage+1),
-				[]audit.Finding{{Invariant: "I1", Subject: fmt.Sprintf("SKU-%04d", auditPage+1), Detail: "on_hand is 10, the movements sum to 11"}},
+				fmt.Sprintf(`UPDATE movements SET quantity = 11 WHERE sku = 'SKU-%04d'`, auditSKUs+1),
+				[]audit.Finding{{Invariant: "I1", Subject: fmt.Sprintf("SKU-%04d", auditSKUs+1), Detail: "on_hand is 10, the movements sum to 11"}},
 			},
 			"stock without a movement": {
 				`INSERT INTO stock (sku, on_hand, reserved, updated_at) VALUES ('NEW', 1, 0, 0)`,

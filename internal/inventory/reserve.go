@@ -15,14 +15,19 @@ var ErrInvalidHold = fault.New(fault.Invalid, "invalid_hold", "hold_seconds must
 // longestHold is what a longer hold_seconds is cut to.
 const longestHold = 30 * 24 * time.Hour
 
-// prefetchForReserve loads the reservations and the stock that a batch of commands names.
+// prefetchForReserve loads the reservations and the stock that a batch of commands names. Names that no SKU can have are left to the command
+// that is wrong: its neighbours must not fail with it.
 func prefetchForReserve(ctx context.Context, tx *sqldb.Tx, commands []inventoryapi.ReserveStock) error {
 	if err := prefetch(ctx, tx, commands); err != nil {
 		return err
 	}
 	var skus []string
 	for _, c := range commands {
-		skus = append(skus, skusOf(c.Lines)...)
+		for _, l := range c.Lines {
+			if inventoryapi.ValidSKU(l.SKU) {
+				skus = append(skus, l.SKU)
+			}
+		}
 	}
 	return loadStock(ctx, tx, skus)
 }

@@ -114,7 +114,11 @@ func TestLinesThatMakeNoSenseAreAnError(t *testing.T) {
 			"none": nil, "no SKU": {line("", 1)}, "a SKU that cannot be": {line("MUG\x00", 1)}, "zero": {line("MUG", 0)},
 			"negative": {line("MUG", 2), line("MUG", -1)}, "overflow": {line("MUG", 1<<62), line("MUG", 1<<62)},
 		} {
-			require.ErrorIs(t, h.db.Write(t.Context(), "", h.handle(reserve("ord_1", lines...))), ErrInvalidLines, name)
+			c := reserve("ord_1", lines...)
+			require.ErrorIs(t, h.db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+				require.NoError(t, prefetchForReserve(ctx, tx, []inventoryapi.ReserveStock{c}), name)
+				return h.handle(c)(ctx, tx)
+			}), ErrInvalidLines, name)
 		}
 		require.Empty(t, h.published())
 		h.requireLevel("MUG", 10, 0)

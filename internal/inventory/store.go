@@ -78,10 +78,13 @@ func loadReservations(ctx context.Context, tx *sqldb.Tx, references []string) er
 
 // reservationOf is the reservation as the transaction sees it; its status is none when there is no such. Errors: sqldb.ErrUnavailable.
 func reservationOf(ctx context.Context, tx *sqldb.Tx, reference string) (reservation, error) {
-	if err := loadReservations(ctx, tx, []string{reference}); err != nil {
-		return reservation{}, err
+	r, ok := tx.Local(reservationKey(reference))
+	if !ok {
+		if err := loadReservations(ctx, tx, []string{reference}); err != nil {
+			return reservation{}, err
+		}
+		r, _ = tx.Local(reservationKey(reference))
 	}
-	r, _ := tx.Local(reservationKey(reference))
 	return r.(reservation), nil
 }
 

@@ -316,9 +316,14 @@ func (c *crashing) settleRunning() {
 
 // verifyAfter waits, verifies against the running shop, then stops it and audits.
 func (cl *crashClients) verifyAfter(wait func()) {
+	begun := time.Now()
+	step := func(what string) { cl.c.t.Logf("%s after %s", what, time.Since(begun).Round(time.Millisecond)) }
 	wait()
+	step("settled")
 	cl.verify()
+	step("verified")
 	cl.c.settle()
+	step("audited")
 }
 
 var failpoints = []string{"before_commit", "after_commit", "before_publish", "after_publish", "before_ack", "after_ack", "before_delete"}

@@ -24,9 +24,7 @@ func (m *Module) cancel(ctx context.Context, tx *sqldb.Tx, c paymentsapi.CancelP
 	s.payment.cancel(c.Reason, now)
 	s.pursue(now, m.lease)
 	if s.payment != p {
-		if s.payment, err = save(ctx, tx, s.payment, now); err != nil {
-			return err
-		}
+		s.payment = save(tx, s.payment, now)
 	}
 	return m.carryOut(ctx, tx, s)
 }

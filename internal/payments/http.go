@@ -38,7 +38,7 @@ func (m *Module) Routes(e *web.Edge) {
 	}, m.listRefundsOp)
 }
 
-type paymentPath struct {
+type getInput struct {
 	ID string `path:"id" pattern:"^pay_[0-9a-z]{26}$" example:"pay_01jd3q6k9v8xw2n4t7ryz5abcd"`
 }
 
@@ -72,13 +72,13 @@ func parseCursor(after string) (string, error) {
 	return at[0], nil
 }
 
-func (m *Module) getOp(ctx context.Context, in *paymentPath) (paymentsapi.Payment, error) {
+func (m *Module) getOp(ctx context.Context, in *getInput) (paymentsapi.Payment, error) {
 	p, err := m.payment(ctx, in.ID)
 	return p.published(), err
 }
 
 type refundInput struct {
-	paymentPath
+	ID             string `path:"id" pattern:"^pay_[0-9a-z]{26}$"`
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Names this refund: a repeated request with the same key is the same refund"`
 	Body           refundBody
 }
@@ -149,7 +149,7 @@ func (m *Module) refundOp(ctx context.Context, in *refundInput) (refundView, err
 
 type listRefundsInput struct {
 	web.PageParams
-	paymentPath
+	ID string `path:"id" pattern:"^pay_[0-9a-z]{26}$"`
 }
 
 func (m *Module) listRefundsOp(ctx context.Context, in *listRefundsInput) (web.Page[refundView], error) {

@@ -141,9 +141,7 @@ func (m *Module) intendRefund(ctx context.Context, tx *sqldb.Tx, reference strin
 	}
 	now := m.clock.Now()
 	r := newRefund(p, amount, in.Reason, byOperator, now, m.lease)
-	if _, err := save(ctx, tx, p, now); err != nil {
-		return refund{}, err
-	}
+	save(tx, p, now)
 	insertRefund(tx, r)
 	return r, nil
 }
@@ -207,8 +205,6 @@ func (m *Module) recordRefund(ctx context.Context, tx *sqldb.Tx, r refund, answe
 	default:
 		s.pursue(now, m.lease)
 	}
-	if s.payment, err = save(ctx, tx, s.payment, now); err != nil {
-		return err
-	}
+	s.payment = save(tx, s.payment, now)
 	return m.carryOut(ctx, tx, s)
 }

@@ -110,9 +110,7 @@ func (m *Module) decideAgain(ctx context.Context, tx *sqldb.Tx, reference string
 	if s.payment == p {
 		return nil
 	}
-	if s.payment, err = save(ctx, tx, s.payment, now); err != nil {
-		return err
-	}
+	s.payment = save(tx, s.payment, now)
 	return m.carryOut(ctx, tx, s)
 }
 
@@ -128,7 +126,7 @@ var recording = &sqldb.Kind{Name: "payment outcomes", Claims: true, Prepare: fun
 	for _, paymentID := range saved {
 		s := steps[paymentID]
 		tx.SetLocal(s, true)
-		tx.SetLocal(viewKey(s.payment.reference), view{payment: s.payment, found: true})
+		tx.SetLocal(viewKey(s.payment.reference), viewAsStored(s.payment))
 	}
 	return err
 }}

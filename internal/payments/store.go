@@ -13,7 +13,7 @@ import (
 type view struct {
 	payment payment
 	found   bool
-	queued  bool // written by a statement that has not run yet
+	stored  int64 // its version in the database when the transaction's queued changes are written
 }
 
 // viewKey is a view's key among the transaction's locals: the payment's reference.
@@ -24,6 +24,8 @@ func viewOf(tx *sqldb.Tx, reference string) view {
 	known, _ := v.(view)
 	return known
 }
+
+func viewAsStored(p payment) view { return view{payment: p, found: true, stored: p.version} }
 
 type paymentRow struct {
 	ID            string `db:"id"`
@@ -72,7 +74,7 @@ func load(ctx context.Context, tx *sqldb.Tx, references []string) error {
 		tx.SetLocal(viewKey(reference), view{})
 	}
 	for i := range rows {
-		tx.SetLocal(viewKey(rows[i].Reference), view{payment: rows[i].payment(), found: true})
+		tx.SetLocal(viewKey(rows[i].Reference), viewAsStored(rows[i].payment()))
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func find(ctx context.Context, tx *sqldb.Tx, reference string) (p payment, found
 		return payment{}, false, err
 	}
 	p = row.payment()
-	tx.SetLocal(viewKey(reference), view{payment: p, found: true})
+	tx.SetLocal(viewKey(reference), viewAsStored(p))
 	return p, true, nil
 }
 
@@ -108,44 +110,42 @@ var insertPayments = sqldb.Many{
 func insert(tx *sqldb.Tx, p payment) {
 	tx.Queue(&insertPayments, p.id, p.reference, p.customerID, p.method, p.amount.Currency, p.amount.Amount, string(p.status), p.failure,
 		sqldb.Micros(p.cancelAt), p.cancelReason, sqldb.Micros(p.nextAttempt), sqldb.Micros(p.createdAt))
-	tx.SetLocal(viewKey(p.reference), view{payment: p, found: true, queued: true})
+	tx.SetLocal(viewKey(p.reference), viewAsStored(p))
 }
 
-const updatePayments = `UPDATE payments AS p SET status = r.status, authorized = r.authorized, captured = r.captured, refunded = r.refunded, refunding = r.refunding,
+const updatePayments = `UPDATE payments SET status = r.status, authorized = r.authorized, captured = r.captured, refunded = r.refunded, refunding = r.refunding,
 		failure_code = r.failure_code, charge_id = r.charge_id, cancel_at = r.cancel_at, cancel_reason = r.cancel_reason,
 		attempts = r.attempts, next_attempt_at = r.next_attempt_at, updated_at = r.updated_at, version = r.version
-	FROM {rows} WHERE p.id = r.id AND p.version = r.version - 1`
+	FROM {rows} WHERE payments.id = r.id AND payments.version = r.stored`
 
 const changedTypes = "id text, status text, authorized bigint, captured bigint, refunded bigint, refunding bigint, failure_code text, charge_id text, " +
-	"cancel_at bigint, cancel_reason text, attempts bigint, next_attempt_at bigint, updated_at bigint, version bigint"
+	"cancel_at bigint, cancel_reason text, attempts bigint, next_attempt_at bigint, updated_at bigint, version bigint, stored bigint"
 
-func changedColumns(p payment) []any {
+// changedColumns are p as a row of an update that expects the stored version.
+func changedColumns(p payment, stored int64) []any {
 	return []any{p.id, string(p.status), p.authorized, p.captured, p.refunded, p.refunding, p.failure, p.chargeID,
-		sqldb.Micros(p.cancelAt), p.cancelReason, p.attempts, sqldb.Micros(p.nextAttempt), sqldb.Micros(p.updatedAt), p.version}
+		sqldb.Micros(p.cancelAt), p.cancelReason, p.attempts, sqldb.Micros(p.nextAttempt), sqldb.Micros(p.updatedAt), p.version, stored}
 }
 
-var updateAll = sqldb.Many{SQL: updatePayments, Columns: changedTypes, Exact: true}
+var updateLast = sqldb.Many{SQL: updatePayments, Columns: changedTypes, Exact: true, Last: 1}
 
-// save queues the payment as its next version, which it returns. Its errors come at the end of the transaction: sqldb.ErrStale, somebody else has changed it.
-func save(ctx context.Context, tx *sqldb.Tx, p payment, now time.Time) (payment, error) {
-	if viewOf(tx, p.reference).queued { // one statement can change a row only once
-		if err := tx.Flush(ctx); err != nil {
-			return p, err
-		}
-	}
+// save queues the payment as the next version, which it returns. However often a transaction saves it, that is one update, at the end; when somebody else was faster
+// the transaction runs again.
+func save(tx *sqldb.Tx, p payment, now time.Time) payment {
 	p = p.touched(now)
-	tx.Queue(&updateAll, changedColumns(p)...)
-	tx.SetLocal(viewKey(p.reference), view{payment: p, found: true, queued: true})
-	return p, nil
+	stored := viewOf(tx, p.reference).stored
+	tx.Queue(&updateLast, changedColumns(p, stored)...)
+	tx.SetLocal(viewKey(p.reference), view{payment: p, found: true, stored: stored})
+	return p
 }
 
-var updateThoseSeen = sqldb.Many{SQL: updatePayments + ` RETURNING p.id`, Columns: changedTypes}
+var updateThoseSeen = sqldb.Many{SQL: updatePayments + ` RETURNING payments.id`, Columns: changedTypes}
 
 // saveSeen writes the payments of the steps, each as the version after the one in the database, and returns the ids of those for which that was so.
 func saveSeen(ctx context.Context, tx *sqldb.Tx, steps map[string]*step) (saved []string, err error) {
 	rows := make([][]any, 0, len(steps))
 	for _, s := range steps {
-		rows = append(rows, changedColumns(s.payment))
+		rows = append(rows, changedColumns(s.payment, s.payment.version-1))
 	}
 	err = sqldb.SelectMany(ctx, tx, &updateThoseSeen, rows, &saved)
 	return saved, err
@@ -158,6 +158,6 @@ func describeTombstone(ctx context.Context, tx *sqldb.Tx, p payment) error {
 	if err == nil && n == 0 {
 		err = sqldb.ErrStale
 	}
-	tx.SetLocal(viewKey(p.reference), view{payment: p, found: true})
+	tx.SetLocal(viewKey(p.reference), viewAsStored(p))
 	return err
 }

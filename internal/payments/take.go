@@ -8,6 +8,7 @@ import (
 
 	"shop/internal/payments/internal/provider"
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/failpoint"
 	"shop/internal/platform/sqldb"
 )
 
@@ -65,7 +66,10 @@ func (m *Module) inTime(lease time.Time) bool { return !m.clock.Now().Add(m.dead
 func (m *Module) charge(ctx context.Context, p payment) (provider.Charge, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.deadline)
 	defer cancel()
-	return m.provider.Charge(ctx, provider.ChargeRequest{Key: p.id, Reference: p.reference, Method: p.method, Amount: p.amount})
+	failpoint.Hit("before_charge")
+	c, err := m.provider.Charge(ctx, provider.ChargeRequest{Key: p.id, Reference: p.reference, Method: p.method, Amount: p.amount})
+	failpoint.Hit("after_charge")
+	return c, err
 }
 
 func (m *Module) lookup(ctx context.Context, p payment) (provider.Charge, error) {

@@ -18,6 +18,8 @@ type Shipment struct {
 	UpdatedAt      time.Time  `json:"updated_at"`
 	DispatchedAt   *time.Time `json:"dispatched_at,omitempty"`
 	DeliveredAt    *time.Time `json:"delivered_at,omitempty"`
+	ReturnedAt     *time.Time `json:"returned_at,omitempty"`
+	CancelledAt    *time.Time `json:"cancelled_at,omitempty"`
 }
 
 // Queries are the questions that shipping answers at once.

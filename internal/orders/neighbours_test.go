@@ -127,11 +127,13 @@ type neighbour struct {
 	ep      *bus.Endpoint
 	mu      sync.Mutex
 	scripts map[string]func(bus.Body) []bus.Body // by the command's type
+	times   int                                  // how often it says everything
 }
 
 func newNeighbour(s *shop, name string) *neighbour {
 	db := dbtest.Open(s.t, "platform", "sqlite:"+s.t.TempDir())
-	return &neighbour{t: s.t, db: db, ep: bus.NewEndpoint(bus.Config{Context: name, DB: db, Transport: s.bus, Clock: s.clock}), scripts: map[string]func(bus.Body) []bus.Body{}}
+	return &neighbour{t: s.t, db: db, ep: bus.NewEndpoint(bus.Config{Context: name, DB: db, Transport: s.bus, Clock: s.clock}),
+		scripts: map[string]func(bus.Body) []bus.Body{}, times: 1}
 }
 
 // obeys makes a neighbour answer a command.
@@ -141,10 +143,21 @@ func obeys[C bus.Body](n *neighbour, heard *hearing, answer func(c C) []bus.Body
 		defer n.mu.Unlock()
 		tx.AfterCommit(func() { heard.add(c) })
 		if script := n.scripts[c.MessageType().String()]; script != nil {
-			return n.ep.Publish(ctx, tx, script(c)...)
+			return n.publish(ctx, tx, script(c)...)
 		}
-		return n.ep.Publish(ctx, tx, answer(c)...)
+		return n.publish(ctx, tx, answer(c)...)
 	})
+}
+
+func (n *neighbour) publish(ctx context.Context, tx *sqldb.Tx, events ...bus.Body) error {
+	for _, e := range events {
+		for range n.times {
+			if err := n.ep.Publish(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // instead makes a neighbour do something else about a command from now on.
@@ -170,7 +183,7 @@ func (n *neighbour) behaves() {
 // say publishes events that nobody asked for.
 func (n *neighbour) say(events ...bus.Body) {
 	n.t.Helper()
-	require.NoError(n.t, n.db.Write(context.Background(), "", func(ctx context.Context, tx *sqldb.Tx) error { return n.ep.Publish(ctx, tx, events...) }))
+	require.NoError(n.t, n.db.Write(context.Background(), "", func(ctx context.Context, tx *sqldb.Tx) error { return n.publish(ctx, tx, events...) }))
 }
 
 // inventory has any quantity of everything.
@@ -354,24 +367,21 @@ type listener struct {
 	mu     sync.Mutex
 	events map[string][]string // order → types of the events
 	bodies map[string][]string // order → the events themselves
+	known  map[string]bool     // by the message's id
 }
 
-func listen(t testing.TB, transport *bus.Memory) *listener {
+func listen(t testing.TB, transport bus.Transport) *listener {
 	sub, err := transport.Subscriber("notifications")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	messages, err := sub.Subscribe(ctx, bus.Topic("orders", bus.Event))
 	require.NoError(t, err)
-	l := &listener{events: map[string][]string{}, bodies: map[string][]string{}}
+	l := &listener{events: map[string][]string{}, bodies: map[string][]string{}, known: map[string]bool{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for msg := range messages {
-			l.mu.Lock()
-			id, typ := msg.Metadata.Get("ce_subject"), msg.Metadata.Get("ce_type")
-			l.events[id] = append(l.events[id], strings.TrimSuffix(strings.TrimPrefix(typ, "shop.orders.order."), ".v1"))
-			l.bodies[id] = append(l.bodies[id], string(msg.Payload))
-			l.mu.Unlock()
+			l.add(msg.UUID, msg.Metadata.Get("ce_subject"), msg.Metadata.Get("ce_type"), string(msg.Payload))
 			msg.Ack()
 		}
 	}()
@@ -381,6 +391,16 @@ func listen(t testing.TB, transport *bus.Memory) *listener {
 		require.NoError(t, sub.Close())
 	})
 	return l
+}
+
+func (l *listener) add(message, id, typ, body string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.known[message] {
+		l.known[message] = true
+		l.events[id] = append(l.events[id], strings.TrimSuffix(strings.TrimPrefix(typ, "shop.orders.order."), ".v1"))
+		l.bodies[id] = append(l.bodies[id], body)
+	}
 }
 
 func (l *listener) about(id string) []string {
@@ -401,4 +421,11 @@ func (n *payments) late(reference string) []bus.Body {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.capture(paymentsapi.TakePayment{Reference: reference, Amount: eur(2000)})
+}
+
+// later gives a payment back that was to be cancelled before, and gives the answer.
+func (n *payments) later(reference string) []bus.Body {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.giveBack(paymentsapi.CancelPayment{Reference: reference})
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 type shop struct {
 	t     testing.TB
 	db    *sqldb.DB
-	bus   *bus.Memory
+	bus   bus.Transport
 	clock *clock.Fake
 	m     *Module
 
@@ -66,7 +67,12 @@ func eachShop(t *testing.T, test func(t *testing.T, s *shop)) {
 
 func openShop(t testing.TB, url string) *shop {
 	t.Helper()
-	s := &shop{t: t, db: dbtest.Open(t, "orders", url), bus: bus.NewMemory(), clock: clock.NewFake(noon), catalog: newCatalog(), heard: &hearing{}}
+	return openShopOn(t, url, bus.NewMemory())
+}
+
+func openShopOn(t testing.TB, url string, transport bus.Transport) *shop {
+	t.Helper()
+	s := &shop{t: t, db: dbtest.Open(t, "orders", url), bus: transport, clock: clock.NewFake(noon), catalog: newCatalog(), heard: &hearing{}}
 	t.Cleanup(func() { require.NoError(t, s.bus.Close()) })
 	s.inventory, s.payments, s.shipping = newInventory(s), newPayments(s), newShipping(s)
 	s.listener = listen(t, s.bus)
@@ -340,3 +346,22 @@ func (s *shop) notices(id string, want ...string) {
 }
 
 func eur(amount int64) money.Money { return money.Money{Amount: amount, Currency: "EUR"} }
+
+// placeMany orders n baskets at the same time; then, if it is not nil, is called with each order, on the goroutine that placed it.
+func (s *shop) placeMany(n int, then func(i int, id string)) []string {
+	s.t.Helper()
+	ids := make([]string, n)
+	var all sync.WaitGroup
+	for worker := range 25 {
+		all.Go(func() {
+			for i := worker; i < n; i += 25 {
+				ids[i] = s.place()
+				if then != nil {
+					then(i, ids[i])
+				}
+			}
+		})
+	}
+	all.Wait()
+	return ids
+}

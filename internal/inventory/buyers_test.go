@@ -184,7 +184,7 @@ func TestManyWritersOfTheSameStockNeverWaitForEachOtherInACircle(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	cfg := sqldb.Config{Context: "inventory", URL: url, Lanes: 4}
 	houses := []*house{newHouse(t, dbtest.OpenWith(t, cfg)), newHouse(t, dbtest.OpenWith(t, cfg))}
-	const skus, workers, rounds = 12, 8, 40
+	const skus, workers, rounds = 12, 8, 20
 	for i := range skus {
 		houses[0].receive(fmt.Sprintf("SKU-%02d", i), 60)
 	}

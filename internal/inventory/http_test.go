@@ -22,6 +22,7 @@ import (
 type client struct {
 	*house
 	url  string
+	http *http.Client
 	keys int
 }
 
@@ -34,8 +35,7 @@ func (h *house) client() *client {
 	h.m.Routes(edge)
 	server := httptest.NewServer(edge.Handler())
 	h.t.Cleanup(server.Close)
-	h.t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
-	return &client{house: h, url: server.URL}
+	return &client{house: h, url: server.URL, http: server.Client()}
 }
 
 type answer struct {
@@ -62,7 +62,7 @@ func (c *client) send(method, path, key, body string) answer {
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.http.Do(req)
 	require.NoError(c.t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
@@ -113,7 +113,8 @@ func TestAMovementSentTwiceMovesOnce(t *testing.T) {
 		c.requireLevel("MUG", 5, 0)
 
 		const batch = `{"movements":[{"sku":"MUG","quantity":5,"reason":"received"}]}`
-		require.Equal(t, c.send(http.MethodPost, "/v1/inventory/batch", "k", batch).body, c.send(http.MethodPost, "/v1/inventory/batch", "k", batch).body)
+		first, again = c.send(http.MethodPost, "/v1/inventory/batch", "k", batch), c.send(http.MethodPost, "/v1/inventory/batch", "k", batch)
+		require.Equal(t, first.body, again.body)
 		requireProblem(t, c.send(http.MethodPost, "/v1/inventory/batch", "", batch), http.StatusBadRequest, "idempotency_key_missing")
 		c.requireLevel("MUG", 10, 0)
 	})

@@ -80,7 +80,7 @@ func TestTheJobsOfABatchSeeWhatItsEarlierJobsDid(t *testing.T) {
 			h.handle(shipOf("ord_5")),
 		)
 		require.Equal(t, []error{nil, refusal, nil, nil, nil, nil, nil, nil, nil, nil}, errs)
-		require.EqualValues(t, before+2, h.db.Stats().Commits.Load(), "one for the job that let the others wait, one for them")
+		require.Equal(t, before+2, h.db.Stats().Commits.Load(), "one for the job that let the others wait, one for them")
 		require.Equal(t, []any{
 			reservedFor("ord_1", 10*time.Minute), reservedFor("ord_3", 10*time.Minute),
 			refusedFor("ord_4", inventoryapi.Shortage{SKU: "MUG", Requested: 1, Available: 0}), releasedFor("ord_1"),

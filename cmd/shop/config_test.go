@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
+)
+
+// configured is what a command with the given flags and environment is configured with.
+func configured(t *testing.T, environ []string, flags ...string) (config, error) {
+	t.Helper()
+	p := &program{environ: environ}
+	var c config
+	var problem error
+	cmd := &cobra.Command{RunE: func(cmd *cobra.Command, _ []string) error {
+		c, problem = p.configure(cmd)
+		return nil
+	}}
+	settingFlags(cmd)
+	cmd.SetArgs(append([]string{}, flags...))
+	require.NoError(t, cmd.Execute())
+	return c, problem
+}
+
+func TestWithoutSettingsEverythingIsHostedOnThisMachineAlone(t *testing.T) {
+	c, err := configured(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8080", c.addr)
+	require.Equal(t, "127.0.0.1:8081", c.adminAddr)
+	require.Equal(t, contextNames(), c.hosted)
+	require.Equal(t, zapcore.InfoLevel, c.logLevel)
+	require.Len(t, c.databases, len(databaseNames()))
+	for name, url := range c.databases {
+		require.Equal(t, "sqlite:./data", url, name)
+	}
+	require.Empty(t, c.warnings)
+}
+
+func TestAFlagWinsOverTheEnvironmentAndThatOverTheDefault(t *testing.T) {
+	c, err := configured(t, []string{"SHOP_ADDR=127.0.0.1:1", "SHOP_ADMIN_ADDR=127.0.0.1:2", "SHOP_LOG_LEVEL="}, "--addr", "127.0.0.1:3")
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:3", c.addr)
+	require.Equal(t, "127.0.0.1:2", c.adminAddr)
+	require.Equal(t, zapcore.InfoLevel, c.logLevel, "an empty variable is not set")
+}
+
+func TestADatabaseIsThatOfItsContextOrTheCommonOneOrADirectory(t *testing.T) {
+	c, err := configured(t, []string{"SHOP_DATABASE_URL=postgres://u:p@db/shop", "SHOP_ORDERS_DATABASE_URL=sqlite:/orders", "SHOP_TESTPSP_DATABASE_URL=postgresql://psp/psp"})
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/orders", c.databases["orders"])
+	require.Equal(t, "postgresql://psp/psp", c.databases["testpsp"])
+	require.Equal(t, "postgres://u:p@db/shop", c.databases["payments"])
+
+	c, err = configured(t, nil, "--data", "/somewhere")
+	require.NoError(t, err)
+	require.Equal(t, "sqlite:/somewhere", c.databases["catalog"])
+	require.Equal(t, []string{"/somewhere"}, sqliteDirectories(c))
+}
+
+func TestTheAdminPortCanBeLeftOut(t *testing.T) {
+	c, err := configured(t, []string{"SHOP_ADMIN_ADDR=off"})
+	require.NoError(t, err)
+	require.Empty(t, c.adminAddr)
+}
+
+func TestAWrongSettingIsOneLineThatNamesItAndExitCode3(t *testing.T) {
+	for name, c := range map[string]struct {
+		environ []string
+		flags   []string
+		says    string
+	}{
+		"an address without port":         {[]string{"SHOP_ADDR=localhost"}, nil, `SHOP_ADDR: "localhost" is no address`},
+		"a port that is none":             {nil, []string{"--admin-addr", ":99999"}, `--admin-addr: ":99999" is no address`},
+		"an unknown context":              {[]string{"SHOP_CONTEXTS=orders,pets"}, nil, `SHOP_CONTEXTS: there is no context "pets"`},
+		"nothing hosted":                  {[]string{"SHOP_CONTEXTS=catalog,-catalog"}, nil, "SHOP_CONTEXTS: no context is left"},
+		"left out of nothing":             {nil, []string{"--contexts=-orders"}, "--contexts: it begins with what to leave out; say all,-orders"},
+		"half of a conversation":          {[]string{"SHOP_CONTEXTS=inventory"}, nil, "inventory is hosted here and orders is not, but they talk"},
+		"orders without payments":         {[]string{"SHOP_CONTEXTS=all,-payments"}, nil, "orders is hosted here and payments is not, but they talk"},
+		"orders without catalog":          {[]string{"SHOP_CONTEXTS=all,-catalog"}, nil, "orders is hosted here and needs the answers of catalog"},
+		"a database of another kind":      {[]string{"SHOP_DATABASE_URL=mysql://root:geheim@db/shop"}, nil, "SHOP_DATABASE_URL: expected sqlite:DIRECTORY or postgres://"},
+		"a directory that has no name":    {[]string{"SHOP_ORDERS_DATABASE_URL=sqlite:"}, nil, "SHOP_ORDERS_DATABASE_URL: expected sqlite:DIRECTORY"},
+		"a URL that cannot be read":       {nil, []string{"--database-url", "postgres://u:geheim@db:port/x"}, "--database-url: expected"},
+		"a broker that is not there yet":  {[]string{"SHOP_BUS_URL=nats://localhost"}, nil, "SHOP_BUS_URL: this version carries messages only within one process"},
+		"a log level that does not exist": {[]string{"SHOP_LOG_LEVEL=loud"}, nil, `SHOP_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := configured(t, c.environ, c.flags...)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "geheim", "passwords are not repeated")
+			var exit *exitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, exitConfiguration, exit.code)
+
+			var stdout, stderr bytes.Buffer
+			code := Run(t.Context(), append([]string{"serve", "--data", filepath.Join(t.TempDir(), "none")}, c.flags...), c.environ, &stdout, &stderr)
+			require.Equal(t, exitConfiguration, code)
+			require.Empty(t, stdout.String())
+			require.Equal(t, 1, bytes.Count(stderr.Bytes(), []byte("\n")), stderr.String())
+		})
+	}
+}
+
+func TestSettingsThatNobodyKnowsAreNamed(t *testing.T) {
+	c, err := configured(t, []string{
+		"SHOP_ADRR=:1", "SHOP_PAYMENTS_URL=http://x", "HOME=/root", "SHOPPING=1", // two of ours that do nothing
+		"SHOP_TEST_DATA=x", "SHOP_FAILPOINT=x", // of the tests
+		"SHOP_SERVICE_HOST=10.0.0.1", "SHOP_SERVICE_PORT=80", "SHOP_SERVICE_PORT_HTTP=80", "SHOP_PORT=tcp://10.0.0.1:80", "SHOP_PORT_80_TCP=tcp://10.0.0.1:80",
+		"SHOP_PORT_80_TCP_ADDR=10.0.0.1", "SHOP_PORT_80_TCP_PORT=80", "SHOP_PORT_80_TCP_PROTO=tcp", // of Kubernetes
+	})
+	require.NoError(t, err)
+	require.Len(t, c.warnings, 2)
+	require.Contains(t, c.warnings[0], "SHOP_ADRR")
+	require.Contains(t, c.warnings[1], "SHOP_PAYMENTS_URL")
+}
+
+func TestAListOfContextsIsReadInAnyOrder(t *testing.T) {
+	known := []string{"a", "b", "c"}
+	for list, want := range map[string][]string{
+		"all":       {"a", "b", "c"},
+		"c,a":       {"a", "c"},
+		"all,-b":    {"a", "c"},
+		"all,-b,b":  {"a", "b", "c"},
+		" b , b ,c": {"b", "c"},
+		"a,all,-a":  {"b", "c"},
+	} {
+		got, err := parseContexts(list, known)
+		require.NoError(t, err, list)
+		require.Equal(t, want, got, list)
+	}
+	for _, list := range []string{"", ",", "d", "-a", "all,", "all,-d", "ALL"} {
+		_, err := parseContexts(list, known)
+		require.Error(t, err, list)
+	}
+}
+
+func TestContextsThatDoNotTalkMayBeHostedAlone(t *testing.T) {
+	require.NoError(t, checkHosting([]string{"catalog"}))
+	require.NoError(t, checkHosting(contextNames()))
+	require.Error(t, checkHosting([]string{"inventory", "payments", "shipping", "catalog"}))
+}
+
+func TestTheMapNamesOnlyWhatComesBefore(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range contextMap {
+		require.False(t, seen[c.name], c.name)
+		for _, other := range append(append([]string{}, c.asks...), c.talks...) {
+			require.True(t, seen[other], "%s needs %s, which is built later", c.name, other)
+		}
+		seen[c.name] = true
+	}
+}

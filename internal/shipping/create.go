@@ -21,10 +21,10 @@ func (m *Module) create(ctx context.Context, tx *sqldb.Tx, c shippingapi.CreateS
 	if err != nil {
 		return err
 	}
-	switch s.status {
-	case cancelled: // the caller has its ShipmentCancelled, or will
+	if s.status == cancelled { // the caller has its ShipmentCancelled, or will
 		return nil
-	case none:
+	}
+	if s.status == none {
 		s = newShipment(id.New("shp"), c, m.clock.Now())
 		saveShipment(tx, s)
 	}

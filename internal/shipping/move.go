@@ -51,6 +51,7 @@ func (s shipment) event() bus.Body {
 		return shippingapi.ShipmentDelivered{Reference: s.reference, ShipmentID: s.id}
 	case returned:
 		return shippingapi.ShipmentReturned{Reference: s.reference, ShipmentID: s.id}
+	default:
+		panic("shipping: no operator makes a shipment " + string(s.status))
 	}
-	panic("shipping: nobody is told of a shipment that is " + string(s.status))
 }

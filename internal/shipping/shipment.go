@@ -109,6 +109,7 @@ func (s shipment) become(next status, p parcel, at time.Time) (_ shipment, chang
 		s.returnedAt = at
 	case cancelled:
 		s.cancelledAt = at
+	case none, created: // no way leads back there
 	}
 	return s, true, nil
 }

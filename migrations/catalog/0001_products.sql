@@ -14,7 +14,7 @@ CREATE TABLE products (
 	created_at     BIGINT NOT NULL,
 	updated_at     BIGINT NOT NULL
 );
--- A search reads this instead of the rows with their descriptions.
+-- A search walks this instead of the rows with their descriptions.
 CREATE INDEX products_search ON products (sku, search);
 -- What changed since a replica last looked.
 CREATE INDEX products_change ON products (change);

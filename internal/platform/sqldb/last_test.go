@@ -38,27 +38,6 @@ func withCounts(t *testing.T, db *sqldb.DB) {
 	}))
 }
 
-// together runs the jobs in one batch and returns their outcomes.
-func together(t *testing.T, db *sqldb.DB, jobs ...func(ctx context.Context, tx *sqldb.Tx) error) []error {
-	begun, release := make(chan struct{}), make(chan struct{})
-	results := make([]chan error, len(jobs)+1)
-	submit := func(i int, run func(ctx context.Context, tx *sqldb.Tx) error) {
-		results[i] = make(chan error, 1)
-		require.NoError(t, db.Submit(t.Context(), sqldb.Job{Run: run}, func(err error) { results[i] <- err }))
-	}
-	submit(0, func(context.Context, *sqldb.Tx) error { close(begun); <-release; return nil })
-	<-begun
-	for i, run := range jobs {
-		submit(i+1, run)
-	}
-	close(release)
-	var errs []error
-	for _, r := range results {
-		errs = append(errs, <-r)
-	}
-	return errs[1:]
-}
-
 type count struct {
 	N      int64 `db:"n"`
 	Writes int64 `db:"writes"`

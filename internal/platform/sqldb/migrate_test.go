@@ -1,0 +1,153 @@
+package sqldb_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	neturl "net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/sqldb/dbtest"
+	"shop/internal/platform/sqldb/pgtest"
+	"shop/migrations"
+)
+
+// contextAt opens a context's database with the platform's tables alone.
+func contextAt(t *testing.T, url, name string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(sqldb.Config{Context: name, URL: url})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.NoError(t, db.Provision(t.Context()))
+	require.NoError(t, db.Migrate(t.Context(), migrations.Files, "platform"))
+	return db
+}
+
+// I15
+func TestTheServerRefusesAContextTheTablesOfAnother(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	left, right := contextAt(t, url, "left"), contextAt(t, url, "right")
+	for _, c := range []struct {
+		own   *sqldb.DB
+		other string
+	}{{left, `"right"`}, {right, `"left"`}} {
+		for _, statement := range []string{
+			`SELECT count(*) FROM ` + c.other + `.outbox`,
+			`INSERT INTO ` + c.other + `.leases (name, owner, token, expires_at) VALUES ('a', 'b', 1, 1)`,
+			`UPDATE ` + c.other + `.leases SET token = 9`,
+			`DELETE FROM ` + c.other + `.inbox`,
+			`CREATE TABLE ` + c.other + `.mine (id BIGINT)`,
+			`DROP TABLE ` + c.other + `.outbox`,
+			`CREATE TABLE public.mine (id BIGINT)`,
+			`CREATE SCHEMA mine`,
+		} {
+			err := c.own.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := tx.Exec(ctx, statement)
+				return err
+			})
+			require.ErrorIs(t, err, sqldb.ErrDenied, "%s: %s", c.own.Context(), statement)
+		}
+		require.ErrorIs(t, c.own.Get(t.Context(), new(int), `SELECT count(*) FROM `+c.other+`.outbox`), sqldb.ErrDenied)
+		require.NoError(t, c.own.Get(t.Context(), new(int), `SELECT count(*) FROM outbox`))
+	}
+}
+
+func TestManyProcessesMayProvisionAndMigrateAtOnce(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		const processes = 6
+		errs := make(chan error, processes)
+		start := make(chan struct{})
+		for range processes {
+			go func() {
+				<-start
+				errs <- func() error {
+					db, err := sqldb.Open(sqldb.Config{Context: "crowd", URL: url})
+					if err != nil {
+						return err
+					}
+					defer db.Close()
+					if err := db.Provision(context.Background()); err != nil {
+						return err
+					}
+					return db.Migrate(context.Background(), migrations.Files, "platform")
+				}()
+			}()
+		}
+		close(start)
+		for range processes {
+			require.NoError(t, <-errs)
+		}
+		db := contextAt(t, url, "crowd") // and once more
+		list, err := db.Migrations(t.Context(), migrations.Files, "platform")
+		require.NoError(t, err)
+		require.NotEmpty(t, list)
+		for _, m := range list {
+			require.WithinDuration(t, time.Now(), m.AppliedAt, time.Minute, m.Name)
+		}
+	})
+}
+
+func TestWhatSomebodyElseProvisionedIsLeftAlone(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	clerk := "clerk_" + strings.ToLower(rand.Text()[:8])
+	administer := func(statements ...string) {
+		admin, err := sql.Open("postgres", url)
+		require.NoError(t, err)
+		defer admin.Close()
+		for _, statement := range statements {
+			_, err := admin.Exec(statement)
+			require.NoError(t, err)
+		}
+	}
+	administer(`CREATE ROLE `+clerk+` LOGIN`, `CREATE ROLE shop_`+clerk+` NOLOGIN`, `GRANT shop_`+clerk+` TO `+clerk,
+		`CREATE SCHEMA `+clerk+` AUTHORIZATION shop_`+clerk)
+	t.Cleanup(func() { administer(`DROP SCHEMA `+clerk+` CASCADE`, `DROP ROLE `+clerk, `DROP ROLE shop_`+clerk) })
+	own, err := neturl.Parse(url)
+	require.NoError(t, err)
+	own.User = neturl.User(clerk)
+	db, err := sqldb.Open(sqldb.Config{Context: clerk, URL: own.String()})
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.Provision(t.Context()))
+	require.NoError(t, db.Migrate(t.Context(), migrations.Files, "platform"))
+	require.NoError(t, db.Get(t.Context(), new(int), `SELECT count(*) FROM outbox`))
+}
+
+func TestAMigrationDoesNotWaitForTheLaneNorFallUnderItsTimeout(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		db := dbtest.OpenWith(t, sqldb.Config{Context: "platform", URL: url, Statement: 100 * time.Millisecond})
+		write(t, db, `CREATE TABLE one (id BIGINT)`) // now the lane holds its connection
+		slow := `SELECT pg_sleep(0.3);`
+		if db.Dialect() == sqldb.SQLite {
+			slow = `WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300000) INSERT INTO one SELECT count(*) FROM c;`
+		}
+		files := fstest.MapFS{
+			"more/0001_slow.sql":        {Data: []byte("-- +goose Up\n" + slow + "\nCREATE TABLE two (id BIGINT);\n")},
+			"more/0002_else.sql":        {Data: []byte("-- +goose Up\nCREATE TABLE of_postgres (id BIGINT);\n")},
+			"more/0002_else.sqlite.sql": {Data: []byte("-- +goose Up\nCREATE TABLE of_sqlite (id BIGINT);\n")},
+		}
+		list, err := db.Migrations(t.Context(), files, "more")
+		require.NoError(t, err)
+		require.Len(t, list, 2)
+		require.Zero(t, list[0].AppliedAt)
+		require.NoError(t, db.Migrate(t.Context(), files, "more"))
+		require.NoError(t, db.Get(t.Context(), new(int), `SELECT count(*) FROM two`))
+		require.NoError(t, db.Get(t.Context(), new(int), `SELECT count(*) FROM of_`+db.Dialect().String()))
+		write(t, db, `INSERT INTO two (id) VALUES (1)`)
+	})
+}
+
+func TestAMigrationThatFailsIsReportedAndLeavesNothing(t *testing.T) {
+	dbtest.Each(t, "platform", func(t *testing.T, db *sqldb.DB) {
+		files := fstest.MapFS{"more/0001_half.sql": {Data: []byte("-- +goose Up\nCREATE TABLE half (id BIGINT);\nCREATE TABL whole (id BIGINT);\n")}}
+		require.ErrorContains(t, db.Migrate(t.Context(), files, "more"), "migrating more of platform")
+		require.Error(t, db.Get(t.Context(), new(int), `SELECT count(*) FROM half`))
+		require.ErrorContains(t, db.Migrate(t.Context(), files, "none"), "no migrations in none")
+	})
+}

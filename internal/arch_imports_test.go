@@ -144,6 +144,9 @@ func (h *tree) forbids(f *file, from room, target string) string {
 		return unless(own, "it is internal to "+to.name)
 	case edge:
 		return unless(from.kind == program || from == to, "only cmd/shop imports "+to.name)
+	case program:
+		own := from.kind == program && strings.HasPrefix(dir, "cmd/shop/internal/")
+		return unless(own, "nobody imports "+string(to.kind))
 	}
 	return "nobody imports " + string(to.kind)
 }
@@ -210,6 +213,7 @@ func TestAForbiddenImportIsFound(t *testing.T) {
 		breaks("the product uses the tests' database", "cmd/shop/x.go", "shop/internal/platform/sqldb/pgtest", "pgtest is for tests"),
 		breaks("the platform uses the tests' database", "internal/platform/bus/x.go", "shop/internal/platform/sqldb/dbtest", "dbtest is for tests"),
 		breaks("the product uses the end-to-end tests", "cmd/shop/x.go", "shop/internal/e2e", "nobody imports"),
+		breaks("somebody imports what only the program needs", "internal/orders/x.go", "shop/cmd/shop/internal/rest", "nobody imports"),
 		breaks("somebody imports a command", "internal/orders/x.go", "shop/cmd/shop", "nobody imports"),
 		breaks("the migrations import something", "migrations/x.go", "shop/internal/platform/sqldb", "imports nothing of ours"),
 	})

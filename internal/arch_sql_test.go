@@ -218,8 +218,8 @@ func TestAConnectionPastSqldbIsFound(t *testing.T) {
 // untransacted are the functions of sqldb that execute on something that is not called tx, and why each may.
 // The key is file.go:function, or file.go:Type.method.
 var untransacted = map[string]string{
-	"tx.go:Tx.Exec":           "the statement was prepared on the transaction's own connection, between its BEGIN and its COMMIT",
-	"group.go:writeConn.exec": "it is what says BEGIN, COMMIT and ROLLBACK",
+	"tx.go:Tx.Exec":          "the statement was prepared on the transaction's own connection, between its BEGIN and its COMMIT",
+	"conn.go:writeConn.exec": "it is what says BEGIN, COMMIT and ROLLBACK",
 }
 
 var executes = []string{"Exec", "ExecContext", "NamedExec", "NamedExecContext", "MustExec", "MustExecContext"}

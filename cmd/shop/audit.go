@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +61,7 @@ func (p *program) audit(ctx context.Context, cfg config) (err error) {
 	if h.databases, err = openMigrated(ctx, cfg); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
+	defer func() { add(&err, h.close()) }()
 	h.build() // to ask them, not to start them
 
 	report := auditReport{}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -68,7 +67,7 @@ func (p *program) withDatabases(run func(context.Context, databases, []string) e
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, d.close()) }()
+		defer func() { add(&err, d.close()) }()
 		return run(cmd.Context(), d, args)
 	}
 }

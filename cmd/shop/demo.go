@@ -46,12 +46,12 @@ func (p *program) demo(ctx context.Context, dir string, once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.stop()) }()
+	defer func() { add(&err, h.stop()) }()
 
-	s := &show{shop: rest.New(h.url(), 4), style: newStyle(p.stdout, p.environ), run: id.New("demo")}
+	s := &show{shop: rest.New(h.api.url(), 4), style: newStyle(p.stdout, p.environ), run: id.New("demo")}
 	defer s.shop.Close()
 	s.title("shop demo: an order backend, running on this machine")
-	s.say("API   %s        data  %s", h.url(), dir)
+	s.say("API   %s        data  %s", h.api.url(), dir)
 	for _, act := range []func(context.Context) error{s.sell, s.order, s.decline, s.repeat, s.runShort} {
 		if err := act(ctx); err != nil {
 			return fmt.Errorf("the demo does not go on: %w", err)
@@ -60,7 +60,7 @@ func (p *program) demo(ctx context.Context, dir string, once bool) (err error) {
 	if once {
 		return s.err
 	}
-	s.invite(h.url(), kept)
+	s.invite(h.api.url(), kept)
 	<-ctx.Done()
 	return s.err
 }

@@ -135,6 +135,29 @@ func (h *host) listen(ctx context.Context) error {
 	return err
 }
 
+// settle waits until no message is on its way. A message is in an outbox until its consumer has applied it and put what follows into its own; but the outboxes are read one after
+// the other, so they must be empty several times. Errors: ctx ended first; sqldb.ErrUnavailable.
+func (h *host) settle(ctx context.Context) error {
+	for empty := 0; empty < 3; {
+		empty++
+		for _, m := range h.modules {
+			pending, _, err := m.Endpoint().Backlog(ctx)
+			if err != nil {
+				return err
+			}
+			if pending > 0 {
+				empty = 0
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("messages are still on their way: %w", ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // stop ends everything in the order in which nothing is lost: no new requests, then those under way, then messages under way, then the bus, then
 // the databases. Errors: what could not finish in time and was left to the next start.
 func (h *host) stop() error {
@@ -175,21 +198,19 @@ func (h *host) close() error {
 	return errors.Join(errs...)
 }
 
-// url is where the API can be reached from this machine.
-func (h *host) url() string { return "http://" + reachable(h.api.listener.Addr()) }
-
-func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("localhost", port)
+// adminURL is where the admin port can be reached; empty when there is none.
+func (h *host) adminURL() string {
+	if h.admin == nil {
+		return ""
 	}
-	return a.String()
+	return h.admin.url()
 }
 
 // server is an HTTP server with its listener.
 type server struct {
 	*http.Server
 	listener net.Listener
+	hurry    context.CancelFunc // ends the contexts of the requests under way
 	stopping sync.Once
 }
 
@@ -199,7 +220,10 @@ func listen(ctx context.Context, addr string, handler http.Handler) (*server, er
 	if err != nil {
 		return nil, fmt.Errorf("the port cannot be had: %w", err)
 	}
-	return &server{Server: web.Server(addr, handler), listener: l}, nil
+	s := &server{Server: web.Server(addr, handler), listener: l}
+	base, hurry := context.WithCancel(context.Background())
+	s.BaseContext, s.hurry = func(net.Listener) context.Context { return base }, hurry
+	return s, nil
 }
 
 // serve answers requests until it is stopped; ending by itself is reported.
@@ -209,8 +233,25 @@ func (s *server) serve(failed chan<- error) {
 	}
 }
 
+// stop lets the requests under way finish. When half of the grace is over it asks them to hurry: one that waits for the outcome of an order then answers with the order as it
+// is. Errors: that some did not finish and were cut.
 func (s *server) stop(grace time.Duration) (err error) {
-	s.stopping.Do(func() { err = web.Stop(s.Server, grace) })
+	s.stopping.Do(func() {
+		soon := time.AfterFunc(grace/2, s.hurry)
+		err = web.Stop(s.Server, grace)
+		soon.Stop()
+		s.hurry()
+	})
 	_ = s.listener.Close() // if it never served
 	return err
+}
+
+// url is where the server can be reached from this machine.
+func (s *server) url() string {
+	addr := s.listener.Addr().String()
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	return "http://" + addr
 }

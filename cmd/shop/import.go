@@ -89,18 +89,22 @@ func (p *program) importOnlineRetail(ctx context.Context, cfg config, o importOp
 	if err != nil {
 		return err
 	}
+	settle := func(context.Context) error { return nil } // a shop that runs goes on
 	if o.url == "" {
-		h, err := p.hostForImport(ctx, cfg)
-		if err != nil {
+		var h *host
+		if h, err = p.hostForImport(ctx, cfg); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, h.stop()) }()
-		o.url = h.url()
+		defer func() { add(&err, h.stop()) }()
+		o.url, settle = h.api.url(), h.settle
 	}
 	shop := rest.New(o.url, o.workers)
 	defer shop.Close()
 	result, err := plan.Run(ctx, shop, onlineretail.Options{Limit: o.limit, Workers: o.workers, Progress: newProgress(p.stderr)})
 	if err != nil {
+		return err
+	}
+	if err := settle(ctx); err != nil {
 		return err
 	}
 	if err := writeFile(o.report, func(w io.Writer) error { return onlineretail.WriteReport(w, result.Report) }); err != nil {
@@ -133,7 +137,7 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { add(&err, f.Close()) }()
 	return write(f)
 }
 

@@ -98,8 +98,15 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed is an outcome that was reported already, such as findings of an audit: exit code 1 and no further word.
+// errReported is an outcome that was told already, such as findings of an audit: exit code 1 and no further word.
 var errReported = &exitError{exitFailed, errors.New("failed")}
+
+// add adds what a deferred step says to what its function returns.
+func add(err *error, also error) {
+	if also != nil {
+		*err = errors.Join(*err, also)
+	}
+}
 
 // report says on one line what went wrong, and how the program is to end.
 func (p *program) report(cmd *cobra.Command, err error) int {

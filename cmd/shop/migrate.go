@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -57,7 +56,7 @@ func (p *program) migrateUp(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, databases.close()) }()
+	defer func() { add(&err, databases.close()) }()
 	before, err := databases.migrations(ctx)
 	if err != nil {
 		return err
@@ -98,7 +97,7 @@ func (p *program) migrateStatus(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, databases.close()) }()
+	defer func() { add(&err, databases.close()) }()
 	all, err := databases.migrations(ctx)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ func serve(ctx context.Context, cfg config, log *zap.Logger, began time.Time) er
 	if err := h.start(ctx); err != nil {
 		return errors.Join(err, h.stop())
 	}
-	log.Info("serving", zap.String("url", h.url()), zap.Strings("contexts", cfg.hosted), zap.Int("pid", os.Getpid()), zap.Duration("after", time.Since(began)))
+	log.Info("serving", zap.String("url", h.api.url()), zap.String("admin_url", h.adminURL()), zap.Strings("contexts", cfg.hosted), zap.Duration("after", time.Since(began)))
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")

@@ -70,7 +70,7 @@ func (x *till) open(needs Needs) *Module {
 		needs.Provider = x.psp
 	}
 	if needs.Deadline == 0 {
-		needs.Deadline = 2 * time.Second
+		needs.Deadline = 20 * time.Second // so that a test of something prompt fails when the reconciler has to do it, after twice that time
 	}
 	m := New(needs)
 	require.NoError(x.t, m.Start(x.t.Context()))

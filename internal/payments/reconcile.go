@@ -117,8 +117,11 @@ func (m *Module) resolve(ctx context.Context, p payment) error {
 // inquire asks the provider by the payment's key. What was certainly not charged is charged, with the same key; when that did not succeed for too long the
 // provider is made to promise that it never will, and only then the payment is declined.
 func (m *Module) inquire(ctx context.Context, p payment) (provider.Charge, error) {
-	if p.cancelling() {
+	switch {
+	case p.cancelling():
 		return m.void(ctx, p)
+	case p.status == sending: // left behind; whether the provider knows the key already does not matter to it
+		return m.charge(ctx, p)
 	}
 	c, err := m.lookup(ctx, p)
 	switch {

@@ -255,3 +255,27 @@ func TestPaymentsAndRefundsAreListedInPages(t *testing.T) {
 		require.Equal(t, "invalid_cursor", problemIn(t, x.request(http.MethodGet, "/v1/payments?after=!", "", ""), http.StatusUnprocessableEntity))
 	})
 }
+
+func TestARefundCountsOnceHoweverOftenItIsSent(t *testing.T) {
+	eachClosedTill(t, func(t *testing.T, x *till) {
+		line := &mute{Provider: x.psp, refund: true}
+		x.open(Needs{Provider: line})
+		x.send(take("ord_1", "pm_test_ok"))
+		x.answer("ord_1")
+		first := refundIn(t, x.refund("ord_1", "k1", `{"amount":500}`))
+		refundIn(t, x.refund("ord_1", "k2", `{"amount":1000}`))
+		pending, err := x.module.refundByID(t.Context(), first.ID)
+		require.NoError(t, err)
+
+		line.set(false, false, false, false)
+		var senders sync.WaitGroup
+		for range 10 {
+			senders.Go(func() { _ = x.module.sendRefund(t.Context(), pending) })
+		}
+		senders.Wait()
+		x.settle()
+		require.EqualValues(t, 1500, x.payment("ord_1").Refunded)
+		require.Len(t, x.answers("ord_1", 3), 3)
+		x.requireBalanced("ord_1")
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,12 +27,13 @@ type database struct {
 
 type databases []*database
 
-// openDatabases opens what the hosted contexts need, without speaking to a server. Errors: exitError with exitConfiguration.
-func openDatabases(cfg config) (databases, error) {
+// openDatabases opens what the hosted contexts need, without speaking to a server. statement is the longest that a statement may take; 0 is what suits requests.
+// Errors: exitError with exitConfiguration.
+func openDatabases(cfg config, statement time.Duration) (databases, error) {
 	var opened databases
 	for _, c := range hostedSpecs(cfg.hosted) {
 		for _, name := range c.databaseNames() {
-			db, err := sqldb.Open(sqldb.Config{Context: name, URL: cfg.databases[name]})
+			db, err := sqldb.Open(sqldb.Config{Context: name, URL: cfg.databases[name], Statement: statement})
 			if err != nil {
 				return nil, errors.Join(configError("%s: %w", databaseVariable(name), err), opened.close())
 			}
@@ -45,13 +47,16 @@ func openDatabases(cfg config) (databases, error) {
 	return opened, nil
 }
 
+// patientStatement is for commands that an operator waits for: one that counts millions of rows takes its time.
+const patientStatement = 5 * time.Minute
+
 // openMigrated opens databases that are in use already, for a command that looks at them from outside. Errors: that there is nothing yet or that it is
 // behind, with exitConfiguration; sqldb.ErrUnavailable.
 func openMigrated(ctx context.Context, cfg config) (databases, error) {
 	if err := mustExist(cfg); err != nil {
 		return nil, err
 	}
-	d, err := openDatabases(cfg)
+	d, err := openDatabases(cfg, patientStatement)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type host struct {
 	clock     clock.Clock
 	bus       bus.Transport
 	databases databases
-	locks     []*dirLock
+	locks     dirLocks
 	modules   []hosted
 
 	// those that others ask; see contextMap
@@ -72,15 +72,11 @@ func openHost(ctx context.Context, cfg config, log *zap.Logger) (*host, error) {
 }
 
 func (h *host) open(ctx context.Context) error {
-	for _, dir := range sqliteDirectories(h.cfg) {
-		l, err := lockDir(dir)
-		if err != nil {
-			return err
-		}
-		h.locks = append(h.locks, l)
-	}
 	var err error
-	if h.databases, err = openDatabases(h.cfg); err != nil {
+	if h.locks, err = lockAll(sqliteDirectories(h.cfg)); err != nil {
+		return err
+	}
+	if h.databases, err = openDatabases(h.cfg, 0); err != nil {
 		return err
 	}
 	return h.databases.prepare(ctx)
@@ -192,9 +188,7 @@ func (h *host) close() error {
 	case <-time.After(stopClosing):
 		errs = append(errs, errors.New("the databases do not close; what they were doing is rolled back"))
 	}
-	for _, l := range h.locks {
-		l.release()
-	}
+	h.locks.release()
 	return errors.Join(errs...)
 }
 

@@ -17,15 +17,15 @@ var errLocked = errors.New("locked")
 // The operating system gives it up when the process dies, however it dies.
 type dirLock struct{ file *os.File }
 
-// lockDir makes the directory and takes its lock. Errors: that another shop has it, and which; those of the operating system.
+// lockDir makes the directory and takes its lock. Errors: that another shop has it, and which; with exitConfiguration, that it cannot be used.
 func lockDir(dir string) (*dirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return nil, configError("the data directory: %w", err)
 	}
 	name := filepath.Join(dir, "shop.lock")
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, configError("the data directory: %w", err)
 	}
 	if err := lockFile(f); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 32)) // only to be helpful
@@ -48,5 +48,25 @@ func processName(holder []byte) string {
 	return ""
 }
 
+// dirLocks are those of several directories.
+type dirLocks []*dirLock
+
+// lockAll takes the locks of all directories. It returns those that it got, also with an error. Errors: those of lockDir.
+func lockAll(dirs []string) (dirLocks, error) {
+	var locks dirLocks
+	for _, dir := range dirs {
+		l, err := lockDir(dir)
+		if err != nil {
+			return locks, err
+		}
+		locks = append(locks, l)
+	}
+	return locks, nil
+}
+
 // release lets others in.
-func (l *dirLock) release() { _ = l.file.Close() }
+func (locks dirLocks) release() {
+	for _, l := range locks {
+		_ = l.file.Close()
+	}
+}

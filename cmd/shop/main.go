@@ -121,7 +121,7 @@ func (p *program) report(cmd *cobra.Command, err error) int {
 	case fault.KindOf(err) == fault.Unavailable:
 		code = exitDependency
 	}
-	if err == error(errReported) {
+	if exit == errReported {
 		return code
 	}
 	_, _ = fmt.Fprintf(p.stderr, "shop: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))

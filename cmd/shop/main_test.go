@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -84,7 +85,7 @@ func TestEachKindOfFailureHasItsExitCode(t *testing.T) {
 		var stderr bytes.Buffer
 		p := &program{stderr: &stderr}
 		require.Equal(t, c.code, p.report(p.command(), c.err), "%v", c.err)
-		if c.err != nil && c.err != error(errReported) {
+		if c.err != nil && !errors.Is(c.err, errReported) {
 			require.True(t, strings.HasPrefix(stderr.String(), "shop: "), stderr.String())
 		} else {
 			require.Empty(t, stderr.String())
@@ -100,6 +101,14 @@ func TestCommandsThatLookFromOutsideRefuseADirectoryWithoutAShop(t *testing.T) {
 		require.Contains(t, r.stderr, "no shop has run", args)
 		require.NoDirExists(t, dir, args)
 	}
+}
+
+func TestADataDirectoryThatCannotBeIsExitCode3(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	r := run(t, "serve", "--data", filepath.Join(file, "data"), "--addr", "127.0.0.1:0", "--admin-addr", "off")
+	require.Equal(t, exitConfiguration, r.code)
+	require.Contains(t, r.stderr, "shop: the data directory: ")
 }
 
 func TestADatabaseThatIsDownIsExitCode4(t *testing.T) {
@@ -143,10 +152,10 @@ func TestADataDirectoryHasOneHolder(t *testing.T) {
 	_, err = lockDir(dir)
 	require.ErrorContains(t, err, "another shop (process ")
 	require.ErrorContains(t, err, dir)
-	first.release()
+	require.NoError(t, first.file.Close())
 	second, err := lockDir(dir)
 	require.NoError(t, err)
-	second.release()
+	require.NoError(t, second.file.Close())
 }
 
 func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
@@ -181,7 +190,7 @@ func TestColourIsForTerminalsThatWantIt(t *testing.T) {
 	require.Equal(t, "x", plain.paint("1", "x"))
 	coloured := &style{colour: true}
 	require.Equal(t, "\x1b[1mx\x1b[0m", coloured.paint("1", "x"))
-	require.True(t, isSet([]string{"A=1", "NO_COLOR=1"}, "NO_COLOR"))
-	require.False(t, isSet([]string{"NO_COLOR="}, "NO_COLOR"), "empty means not set")
-	require.False(t, isSet([]string{"NO_COLORS=1"}, "NO_COLOR"))
+	require.True(t, noColour([]string{"A=1", "NO_COLOR=1"}))
+	require.False(t, noColour([]string{"NO_COLOR="}), "empty means not set")
+	require.False(t, noColour([]string{"NO_COLORS=1"}))
 }

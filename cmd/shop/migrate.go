@@ -52,7 +52,7 @@ type migration struct {
 }
 
 func (p *program) migrateUp(ctx context.Context, cfg config) (err error) {
-	databases, err := openDatabases(cfg)
+	databases, err := openDatabases(cfg, patientStatement)
 	if err != nil {
 		return err
 	}
@@ -62,12 +62,10 @@ func (p *program) migrateUp(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	if len(missing(before)) > 0 { // a shop that runs has migrated its SQLite databases itself
-		for _, dir := range sqliteDirectories(cfg) {
-			l, err := lockDir(dir)
-			if err != nil {
-				return err
-			}
-			defer l.release()
+		locks, err := lockAll(sqliteDirectories(cfg))
+		defer locks.release()
+		if err != nil {
+			return err
 		}
 	}
 	err = databases.each(ctx, func(ctx context.Context, db *database) error {
@@ -93,7 +91,7 @@ func (p *program) migrateStatus(ctx context.Context, cfg config) (err error) {
 	if err := mustExist(cfg); err != nil {
 		return err
 	}
-	databases, err := openDatabases(cfg)
+	databases, err := openDatabases(cfg, patientStatement)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,7 +16,7 @@ type style struct {
 }
 
 func newStyle(w io.Writer, environ []string) *style {
-	return &style{text: text{w: w}, colour: isTerminal(w) && !isSet(environ, "NO_COLOR")}
+	return &style{text: text{w: w}, colour: isTerminal(w) && !noColour(environ)}
 }
 
 func (s *style) paint(code, words string) string {
@@ -49,12 +51,10 @@ func (s *style) outcome(good bool, format string, args ...any) {
 	s.linef("   %s", s.paint(code, fmt.Sprintf(format, args...)))
 }
 
-// isSet reports whether an environment variable is there and not empty.
-func isSet(environ []string, name string) bool {
-	for _, kv := range environ {
-		if len(kv) > len(name)+1 && kv[:len(name)+1] == name+"=" {
-			return true
-		}
-	}
-	return false
+// noColour reports whether the user does not want any: NO_COLOR is there and not empty.
+func noColour(environ []string) bool {
+	return slices.ContainsFunc(environ, func(kv string) bool {
+		value, ok := strings.CutPrefix(kv, "NO_COLOR=")
+		return ok && value != ""
+	})
 }

@@ -102,7 +102,7 @@ func TestKeysAreMadeOfTheContent(t *testing.T) {
 
 func TestNamesAreFitForTheCatalog(t *testing.T) {
 	require.Equal(t, "A B", cleanName("  A\t\x00 B "))
-	require.Equal(t, 200, len([]rune(cleanName(strings.Repeat("é", 300)))))
+	require.Len(t, []rune(cleanName(strings.Repeat("é", 300))), 200)
 	require.Empty(t, cleanName(" \x7f "))
 }
 

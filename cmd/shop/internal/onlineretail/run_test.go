@@ -2,7 +2,6 @@ package onlineretail
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,6 +175,6 @@ func TestAnOrderWithoutOutcomeIsAskedFor(t *testing.T) {
 func TestAShopThatFailsEndsTheRun(t *testing.T) {
 	_, _, err := runOn(t, &fakeShop{down: true}, Options{})
 	var p *rest.Problem
-	require.True(t, errors.As(err, &p), "%v", err)
+	require.ErrorAs(t, err, &p)
 	require.Equal(t, http.StatusInternalServerError, p.Status)
 }

@@ -78,11 +78,11 @@ func (p *Problem) Error() string {
 	if text == "" {
 		text = p.Title
 	}
-	s := fmt.Sprintf("%d %s: %s", p.Status, p.Code, text)
+	b := fmt.Appendf(nil, "%d %s: %s", p.Status, p.Code, text)
 	for _, e := range p.Errors {
-		s += fmt.Sprintf("; %s: %s", e.Location, e.Detail)
+		b = fmt.Appendf(b, "; %s: %s", e.Location, e.Detail)
 	}
-	return s
+	return string(b)
 }
 
 // temporary reports whether the same request may succeed later.

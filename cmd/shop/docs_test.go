@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+)
+
+// The reference is written by hand, so that it reads well; this keeps it complete.
+func TestTheReferenceNamesEverySettingAndMetric(t *testing.T) {
+	b, err := os.ReadFile("../../docs/reference/configuration.md")
+	require.NoError(t, err)
+	reference := string(b)
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
+		require.Contains(t, reference, "`"+f.Tag.Get("env")+"`")
+		if flag := f.Tag.Get("flag"); flag != "" {
+			require.Contains(t, reference, "`--"+flag+"`")
+		}
+		if def := f.Tag.Get("envDefault"); def != "" {
+			require.Contains(t, reference, "`"+def+"`", "the default of "+f.Tag.Get("env"))
+		}
+	}
+	for _, name := range databaseNames() {
+		require.Regexp(t, "`"+regexp.MustCompile(`SHOP_(.*)_DATABASE_URL`).FindStringSubmatch(databaseVariable(name))[1]+"`", reference)
+	}
+	for _, desc := range []*prometheus.Desc{metricBuild, metricPending, metricOldest, metricLeading, metricDeadLetters,
+		metricJobs, metricCommits, metricAlone, metricRetries, metricUnknown, metricStatements} {
+		name := regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(desc.String())[1]
+		require.Contains(t, reference, "`"+name+"`")
+	}
+}

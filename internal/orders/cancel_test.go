@@ -181,8 +181,9 @@ func TestAParcelNobodyHeardTheDispatchOfIsShippedWhenItArrives(t *testing.T) {
 		s.shipping.deliver(id)
 		o := s.untilStatus(id, Delivered)
 		s.shipping.say(dispatched(id), shippingapi.ShipmentCreated{Reference: id, ShipmentID: "shp_" + id})
-		s.sound() // with a step that nobody waits for any more
+		s.sound()
 		require.Equal(t, o, s.read(id))
+		require.Equal(t, "completed", s.saga(id).State) // nobody waits for the creation any more
 		s.notices(id, "CommitReservation", "ShipStock")
 		require.Equal(t, []string{"placed", "confirmed", "shipped", "delivered"}, s.listener.about(id))
 	})

@@ -150,6 +150,11 @@ func requireOnce(t *testing.T, s *shop, id string) {
 	t.Helper()
 	const whole = "ReserveStock TakePayment CreateShipment CancelShipment CancelPayment ReleaseStock"
 	answered, unanswered := s.heard.about(id)
+	for _, e := range s.history(id) {
+		if i := slices.Index(answered, "CancelShipment"); e == "cancellation.refused" && i >= 0 && slices.Contains(answered[i+1:], "CancelShipment") {
+			answered = slices.Delete(answered, i, i+1) // the customer had to ask again
+		}
+	}
 	require.Equal(t, strings.Join(answered, " "), strings.Join(intersection(strings.Fields(whole), answered), " "), "order %s", id)
 	require.Equal(t, strings.Join(unanswered, " "), strings.Join(intersection([]string{"CommitReservation", "ShipStock"}, unanswered), " "), "order %s", id)
 	told := s.listener.about(id)

@@ -64,6 +64,10 @@ func (s summary) changing() []any {
 	return []any{s.ID, s.Version, s.Status, s.Payment, s.Fulfillment, s.Saga, s.Reason, s.Detail, s.UpdatedAt, deadline}
 }
 
+// rowColumns are the columns of row.
+var rowColumns = []string{"order_id", "version", "status", "payment_status", "fulfillment_status", "saga_state", "cancellation_reason", "cancellation_detail",
+	"updated_at", "deadline_at", "customer_id", "placed_at", "total_amount", "currency", "item_count", "placed"}
+
 // row is the whole row, in the order of insertSummary.
 func (s summary) row() []any {
 	return append(s.changing(), s.CustomerID, s.PlacedAt, s.TotalAmount, s.TotalCurrency, s.ItemCount, string(s.Placed))

@@ -129,7 +129,9 @@ func TestAnOperatorRefundsAPartThenTheRest(t *testing.T) {
 		s.payments.refund(id, 1500)
 		o = s.until(id, func(o orderBody) bool { return o.Payment == "refunded" })
 		require.Equal(t, "confirmed", o.Status)
+		s.payments.say(paymentsapi.PaymentRefunded{Reference: id, PaymentID: "pay_" + id, RefundID: "ref_500", Amount: eur(500), Total: eur(500)}) // told again
 		s.sound()
+		require.Equal(t, o, s.read(id))
 		s.commands(id, "ReserveStock", "TakePayment", "CreateShipment")
 
 		s.cancel(id).is(http.StatusAccepted) // nothing is left to be given back, the rest of the way is the same

@@ -107,20 +107,39 @@ func persistent(ctx context.Context, look func(context.Context) ([]audit.Finding
 	return slices.DeleteFunc(second, func(f audit.Finding) bool { return !seen[place{f.Invariant, f.Context, f.Subject}] }), nil
 }
 
-// auditAll asks every context, at the same time.
+// auditAll asks every context, its messages and its database, at the same time.
 func (h *host) auditAll(ctx context.Context) ([]audit.Finding, error) {
-	found := make([][]audit.Finding, len(h.modules))
+	looks := map[string]func(context.Context) ([]audit.Finding, error){}
+	for _, m := range h.modules {
+		looks[m.name] = m.Audit
+		looks["the messages of "+m.name] = m.Endpoint().Audit
+	}
+	for _, db := range h.databases {
+		looks["the role of "+db.name] = db.auditRole
+	}
+	names := slices.Sorted(maps.Keys(looks))
+	found := make([][]audit.Finding, len(names))
 	g, ctx := errgroup.WithContext(ctx)
-	for i, m := range h.modules {
+	for i, name := range names {
 		g.Go(func() (err error) {
-			if found[i], err = m.Audit(ctx); err != nil {
-				err = fmt.Errorf("auditing %s: %w", m.name, err)
+			if found[i], err = looks[name](ctx); err != nil {
+				err = fmt.Errorf("auditing %s: %w", name, err)
 			}
 			return err
 		})
 	}
 	err := g.Wait()
 	return slices.Concat(found...), err
+}
+
+// auditRole checks that the database's role is refused on every schema but its own (I15).
+func (d *database) auditRole(ctx context.Context) ([]audit.Finding, error) {
+	open, err := d.Intrusions(ctx, databaseNames())
+	var found []audit.Finding
+	for _, schema := range open {
+		found = append(found, audit.Finding{Invariant: "I15", Context: d.name, Subject: schema, Detail: "the role of " + d.name + " may enter the schema of " + schema})
+	}
+	return found, err
 }
 
 func (h *host) countRows(ctx context.Context) ([]checked, error) {

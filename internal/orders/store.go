@@ -289,7 +289,7 @@ func (c *cache) put(o Order) {
 		delete(c.orders, o.ID)
 		return
 	}
-	if len(c.orders) >= cacheSize {
+	if _, kept := c.orders[o.ID]; !kept && len(c.orders) >= cacheSize {
 		for id := range c.orders { // any: the order of a map is as good as random
 			delete(c.orders, id)
 			break

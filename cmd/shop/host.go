@@ -59,6 +59,9 @@ const (
 	stopClosing  = 3 * time.Second
 )
 
+// settleLimit is how long settle waits.
+const settleLimit = 30 * time.Second
+
 // openHost takes the data directories, opens and prepares the databases, and builds all contexts. Errors: that another shop uses a
 // directory; those of openDatabases and prepare.
 func openHost(ctx context.Context, cfg config, log *zap.Logger) (*host, error) {
@@ -100,10 +103,17 @@ func (h *host) start(ctx context.Context) error {
 	if err := h.listen(ctx); err != nil {
 		return err
 	}
+	var g errgroup.Group // at once, so that all listen before the first has become the leader of its context and sends what is left from last time
 	for _, m := range h.modules {
-		if err := m.Start(ctx); err != nil {
-			return fmt.Errorf("starting %s: %w", m.name, err)
-		}
+		g.Go(func() error {
+			if err := m.Start(ctx); err != nil {
+				return fmt.Errorf("starting %s: %w", m.name, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	for _, s := range []*server{h.admin, h.api} {
 		if s != nil {
@@ -132,9 +142,10 @@ func (h *host) listen(ctx context.Context) error {
 }
 
 // settle waits until no message is on its way. A message is in an outbox until its consumer has applied it and put what follows into its own; but the outboxes are read one after
-// the other, so they must be empty several times. Errors: ctx ended first; sqldb.ErrUnavailable.
+// the other, so they must be empty several times. On a database that others use too it gives up after settleLimit: nothing is lost, whoever starts next goes on. Errors: ctx ended
+// first; sqldb.ErrUnavailable.
 func (h *host) settle(ctx context.Context) error {
-	for empty := 0; empty < 3; {
+	for empty, began := 0, time.Now(); empty < 3 && time.Since(began) < settleLimit; {
 		empty++
 		for _, m := range h.modules {
 			pending, _, err := m.Endpoint().Backlog(ctx)

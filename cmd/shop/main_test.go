@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"shop/internal/platform/audit"
 	"shop/internal/platform/fault"
@@ -117,6 +119,29 @@ func TestADatabaseThatIsDownIsExitCode4(t *testing.T) {
 		require.Equal(t, exitDependency, r.code, "%v: %s", args, r.stderr)
 		require.NotContains(t, r.stderr, "geheim")
 	}
+}
+
+func TestAShopThatEndsLeavesNothingRunning(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	ctx, stop := context.WithCancel(t.Context())
+	stderr := &lines{waiting: "\"serving\"", found: stop}
+	code := Run(ctx, []string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"}, nil, io.Discard, stderr)
+	require.Equal(t, exitOK, code, stderr.String())
+	goleak.VerifyNone(t, before)
+}
+
+// lines collects what is written, and calls found when it contains what is waited for.
+type lines struct {
+	bytes.Buffer
+	waiting string
+	found   func()
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), l.waiting) {
+		l.found()
+	}
+	return l.Buffer.Write(p)
 }
 
 func TestAFindingCountsOnlyWhenItLasts(t *testing.T) {

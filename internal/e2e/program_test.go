@@ -86,6 +86,20 @@ func TestASecondShopOnADataDirectoryIsRefused(t *testing.T) {
 	s.serve().terminate() // a dead process holds nothing
 }
 
+func TestAContextThatTalksToNobodyCanBeHostedAlone(t *testing.T) {
+	s := newEmptyShop(t, "sqlite:"+t.TempDir())
+	p := s.serve("--contexts", "catalog")
+	require.Equal(t, 201, p.do("PUT", "/v1/products/MUG", map[string]any{"name": "Mug", "price": map[string]any{"amount": 1250, "currency": "EUR"}}).Status)
+	require.Equal(t, 404, p.do("POST", "/v1/orders", orderOf("pm_test_ok", "MUG", 1), "Idempotency-Key", "1").Status)
+	p.terminate()
+	require.NoFileExists(t, filepath.Join(strings.TrimPrefix(s.url, "sqlite:"), "orders.db"), "what is not hosted has no database here")
+	r := s.run("audit", "--contexts", "catalog")
+	require.Equal(t, 0, r.code, r.stderr)
+	r = s.run("serve", "--contexts", "all,-payments")
+	require.Equal(t, 3, r.code)
+	require.Contains(t, r.stderr, "orders is hosted here and payments is not, but they talk")
+}
+
 func TestTheDemoShowsEveryOutcome(t *testing.T) {
 	s := newEmptyShop(t, "sqlite:"+t.TempDir())
 	r := s.run("demo", "--once")

@@ -261,7 +261,7 @@ func (p *auditedPage) checkCompensation(o Order) {
 	if o.Status != Cancelled {
 		return
 	}
-	var undone []string
+	var undone []stepName
 	last := stepCount
 	for _, r := range p.raw[o.ID] {
 		e, err := decodeEvent(r.Type, r.Data)
@@ -270,11 +270,10 @@ func (p *auditedPage) checkCompensation(o Order) {
 			continue
 		}
 		undone = append(undone, c.Step)
-		s, _ := stepNamed(c.Step)
-		if s >= last {
+		if c.Step >= last {
 			p.report("I12", o.ID, "compensated in the wrong order, or twice: %v", undone)
 		}
-		last = s
+		last = c.Step
 	}
 	for s, step := range o.Steps {
 		if stepName(s) != confirmOrder && step.State != notStarted && step.State != failed && step.State != compensated {

@@ -63,7 +63,7 @@ func (p *process) overdue(ctx context.Context, tx *sqldb.Tx, o Order) error {
 // again sends the command of a step, or of its compensation, once more. Whoever gets it twice answers twice.
 func (p *process) again(ctx context.Context, tx *sqldb.Tx, o Order, s stepName, by, note string) error {
 	way := o.forward()
-	o, err := p.store.append(ctx, tx, o, &stepRetried{Step: s.String(), By: by, Note: note})
+	o, err := p.store.append(ctx, tx, o, &stepRetried{Step: s, By: by, Note: note})
 	if err != nil {
 		return err
 	}

@@ -101,9 +101,9 @@ type (
 	}
 	// stepRetried: a command, or the command of a compensation, was sent again.
 	stepRetried struct {
-		Step string `json:"step"`
-		By   string `json:"by"` // deadline or operator
-		Note string `json:"note,omitempty"`
+		Step stepName `json:"step"`
+		By   string   `json:"by"` // deadline or operator
+		Note string   `json:"note,omitempty"`
 	}
 	cancellationRequested struct {
 		Reason Reason `json:"reason"`
@@ -115,17 +115,17 @@ type (
 		Detail string `json:"detail"`
 	}
 	compensationStarted struct {
-		Step string `json:"step"`
+		Step stepName `json:"step"`
 	}
 	compensationCompleted struct {
-		Step     string `json:"step"`
-		Refunded int64  `json:"refunded,omitempty"` // minor units that went back to the customer
-		By       string `json:"by,omitempty"`       // operator, when the step was skipped by hand
-		Note     string `json:"note,omitempty"`
+		Step     stepName `json:"step"`
+		Refunded int64    `json:"refunded,omitempty"` // minor units that went back to the customer
+		By       string   `json:"by,omitempty"`       // operator, when the step was skipped by hand
+		Note     string   `json:"note,omitempty"`
 	}
 	compensationRefused struct {
-		Step  string `json:"step"`
-		Error string `json:"error"`
+		Step  stepName `json:"step"`
+		Error string   `json:"error"`
 	}
 	cancelled struct {
 		Reason Reason `json:"reason"`
@@ -183,10 +183,10 @@ func (e *shipped) apply(o *Order, at time.Time) {
 func (e *delivered) apply(o *Order, _ time.Time) { o.Status = Delivered }
 
 func (e *stepRetried) apply(o *Order, _ time.Time) {
-	s, _ := stepNamed(e.Step)
-	o.Steps[s].Attempts++
-	if o.Steps[s].State == compensationFailed {
-		o.Steps[s].State, o.Steps[s].Error = compensating, ""
+	step := &o.Steps[e.Step]
+	step.Attempts++
+	if step.State == compensationFailed {
+		step.State, step.Error = compensating, ""
 	}
 }
 
@@ -200,21 +200,18 @@ func (e *cancellationRefused) apply(o *Order, at time.Time) {
 }
 
 func (e *compensationStarted) apply(o *Order, at time.Time) {
-	s, _ := stepNamed(e.Step)
-	o.Steps[s].State, o.Steps[s].Attempts = compensating, 1
+	o.Steps[e.Step].State, o.Steps[e.Step].Attempts = compensating, 1
 }
 
 func (e *compensationCompleted) apply(o *Order, at time.Time) {
-	s, _ := stepNamed(e.Step)
-	o.finish(s, compensated, "", at)
+	o.finish(e.Step, compensated, "", at)
 	if e.Refunded > 0 { // all that had been captured went back, whoever gave back the first part of it
 		o.Refunded = max(o.Captured, e.Refunded)
 	}
 }
 
 func (e *compensationRefused) apply(o *Order, at time.Time) {
-	s, _ := stepNamed(e.Step)
-	o.finish(s, compensationFailed, e.Error, at)
+	o.finish(e.Step, compensationFailed, e.Error, at)
 }
 
 func (e *cancelled) apply(o *Order, _ time.Time) {

@@ -155,7 +155,7 @@ func (p *process) paymentCancelFailed(ctx context.Context, tx *sqldb.Tx, o Order
 		return nil
 	}
 	p.log.Error("a payment cannot be taken back: an operator must retry or skip it", zap.String("order_id", o.ID), zap.String("payment_id", e.PaymentID), zap.String("code", e.Code))
-	_, err := p.store.append(ctx, tx, o, &compensationRefused{Step: takePayment.String(), Error: e.Code})
+	_, err := p.store.append(ctx, tx, o, &compensationRefused{Step: takePayment, Error: e.Code})
 	return err
 }
 
@@ -268,7 +268,7 @@ func (p *process) compensateNext(ctx context.Context, tx *sqldb.Tx, o Order) err
 	if step == stepCount {
 		return p.cancel(ctx, tx, o, o.Cancelling, o.Detail)
 	}
-	o, err := p.store.append(ctx, tx, o, &compensationStarted{Step: step.String()})
+	o, err := p.store.append(ctx, tx, o, &compensationStarted{Step: step})
 	if err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func (p *process) compensated(ctx context.Context, tx *sqldb.Tx, o Order, step s
 	if st := o.Steps[step].State; st != compensating && st != compensationFailed {
 		return nil
 	}
-	o, err := p.store.append(ctx, tx, o, &compensationCompleted{Step: step.String(), Refunded: refunded})
+	o, err := p.store.append(ctx, tx, o, &compensationCompleted{Step: step, Refunded: refunded})
 	if err != nil {
 		return err
 	}

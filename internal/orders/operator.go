@@ -30,7 +30,7 @@ func (m *Module) intervene(ctx context.Context, orderID, action, note string) er
 		if action == actRetry {
 			return m.process.again(ctx, tx, o, s, byOperator, note)
 		}
-		o, err := m.store.append(ctx, tx, o, &compensationCompleted{Step: s.String(), By: byOperator, Note: note})
+		o, err := m.store.append(ctx, tx, o, &compensationCompleted{Step: s, By: byOperator, Note: note})
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (m *Module) intervene(ctx context.Context, orderID, action, note string) er
 func (p *process) force(ctx context.Context, tx *sqldb.Tx, o Order, note string) error {
 	for s := o.nextToCompensate(); s < stepCount; s = o.nextToCompensate() {
 		var err error
-		if o, err = p.store.append(ctx, tx, o, &compensationStarted{Step: s.String()}, &compensationCompleted{Step: s.String(), By: byOperator, Note: note}); err != nil {
+		if o, err = p.store.append(ctx, tx, o, &compensationStarted{Step: s}, &compensationCompleted{Step: s, By: byOperator, Note: note}); err != nil {
 			return err
 		}
 		if err := p.compensate(ctx, tx, o, s); err != nil {

@@ -1,6 +1,8 @@
 package orders
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"shop/internal/platform/fault"
@@ -82,13 +84,17 @@ var stepNames = [stepCount]string{"reserve_stock", "take_payment", "confirm_orde
 
 func (s stepName) String() string { return stepNames[s] }
 
-func stepNamed(name string) (stepName, bool) {
-	for i, n := range stepNames {
-		if n == name {
-			return stepName(i), true
-		}
+// MarshalText gives the step its name in stored events.
+func (s stepName) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the name. Errors: there is no such step.
+func (s *stepName) UnmarshalText(name []byte) error {
+	i := slices.Index(stepNames[:], string(name))
+	if i < 0 {
+		return fmt.Errorf("orders: unknown step %q", name)
 	}
-	return 0, false
+	*s = stepName(i)
+	return nil
 }
 
 // stepState is how far a step is.

@@ -28,12 +28,12 @@ var examples = []event{
 	&shipmentCreated{"shp_1"},
 	&shipped{"shp_1", "parcelforce", "PF1"},
 	&delivered{"shp_1"},
-	&stepRetried{"take_payment", byOperator, "once more"},
+	&stepRetried{takePayment, byOperator, "once more"},
 	&cancellationRequested{CustomerRequest, "changed my mind", byCustomer},
 	&cancellationRefused{"the shipment has left"},
-	&compensationStarted{"take_payment"},
-	&compensationCompleted{"take_payment", 1500, byOperator, "by hand"},
-	&compensationRefused{"take_payment", "charge_disputed"},
+	&compensationStarted{takePayment},
+	&compensationCompleted{takePayment, 1500, byOperator, "by hand"},
+	&compensationRefused{takePayment, "charge_disputed"},
 	&cancelled{CustomerRequest, "changed my mind"},
 }
 
@@ -73,6 +73,8 @@ func TestAnEventThatNobodyKnowsIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "order.eaten")
 	_, err = decodeEvent("order.placed", []byte(`{"total":7}`))
 	require.ErrorContains(t, err, "order.placed")
+	_, err = decodeEvent("compensation.started", []byte(`{"step":"wrap_gift"}`))
+	require.ErrorContains(t, err, "wrap_gift")
 }
 
 func TestAStreamIsReplayedWithoutGapsOnly(t *testing.T) {

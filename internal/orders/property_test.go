@@ -269,11 +269,11 @@ func (l *life) requireOneEnd(o Order, rows []record) {
 }
 
 // undoing is the command that takes a step back.
-var undoing = map[string]string{"reserve_stock": "ReleaseStock", "take_payment": "CancelPayment", "create_shipment": "CancelShipment"}
+var undoing = map[stepName]string{reserveStock: "ReleaseStock", takePayment: "CancelPayment", createShipment: "CancelShipment"}
 
 // requireWayBack: what was begun and did not fail was taken back, once, the last first.
 func (l *life) requireWayBack(o Order, rows []record) {
-	var back []string
+	var back []stepName
 	for _, r := range rows {
 		e, err := decodeEvent(r.Type, r.Data)
 		require.NoError(l.rt, err)
@@ -281,11 +281,11 @@ func (l *life) requireWayBack(o Order, rows []record) {
 			back = append(back, e.Step)
 		}
 	}
-	var want []string
+	var want []stepName
 	if o.Status == Cancelled {
 		for s := createShipment; s >= reserveStock; s-- {
 			if state := o.Steps[s].State; s != confirmOrder && state != notStarted && state != failed {
-				want = append(want, s.String())
+				want = append(want, s)
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func TestTheHistoryAndTheProcessOfAnOrderTellWhenWhatHappened(t *testing.T) {
 		require.JSONEq(t, `{"payment_id":"pay_`+id+`","amount":2000}`, string(events[2].Data))
 		require.JSONEq(t, `{"shipment_id":"shp_`+id+`","carrier":"parcelforce","tracking_number":"PF1"}`, string(events[5].Data))
 
-		after := func(minutes time.Duration) *time.Time { at := noon.Add(minutes * time.Minute); return &at }
+		after := func(minutes int) *time.Time { at := noon.Add(time.Duration(minutes) * time.Minute); return &at }
 		require.Equal(t, sagaBody{State: "completed", Steps: []stepBody{
 			{Name: "reserve_stock", Status: "completed", StartedAt: noon, FinishedAt: after(1), Attempts: 1},
 			{Name: "take_payment", Status: "completed", StartedAt: *after(1), FinishedAt: after(2), Attempts: 1},

@@ -268,7 +268,7 @@ func TestAShopThatIsStoppedUnderLoadFailsNobody(t *testing.T) {
 				p = s.serve()
 			}
 			clients := startClients(p, fmt.Sprintf("round-%d", round))
-			clients.waitFor(50 + dice.Int64N(200))
+			require.True(t, clients.placedAtLeast(50+dice.Int64N(200)), "the shop ended by itself: %s", p.logged())
 			took := p.terminate()
 			clients.stop()
 			require.Empty(t, clients.failures, "round %d", round)
@@ -331,8 +331,8 @@ func (c *clients) note(key string, a answer) {
 	c.placed.Add(1)
 }
 
-// waitFor returns when so many orders were placed, or the clients have given up.
-func (c *clients) waitFor(n int64) {
+// placedAtLeast waits until so many orders were placed; false says that the clients gave up before.
+func (c *clients) placedAtLeast(n int64) bool {
 	gone := make(chan struct{})
 	go func() {
 		c.all.Wait()
@@ -341,10 +341,11 @@ func (c *clients) waitFor(n int64) {
 	for c.placed.Load() < n {
 		select {
 		case <-gone:
-			return
+			return false
 		case <-time.After(time.Millisecond):
 		}
 	}
+	return true
 }
 
 func (c *clients) stop() {

@@ -133,11 +133,11 @@ func (h *host) auditAll(ctx context.Context) ([]audit.Finding, error) {
 }
 
 // auditRole checks that the database's role is refused on every schema but its own (I15).
-func (d *database) auditRole(ctx context.Context) ([]audit.Finding, error) {
-	open, err := d.Intrusions(ctx, databaseNames())
+func (db *database) auditRole(ctx context.Context) ([]audit.Finding, error) {
+	open, err := db.Intrusions(ctx, databaseNames())
 	var found []audit.Finding
 	for _, schema := range open {
-		found = append(found, audit.Finding{Invariant: "I15", Context: d.name, Subject: schema, Detail: "the role of " + d.name + " may enter the schema of " + schema})
+		found = append(found, audit.Finding{Invariant: "I15", Context: db.name, Subject: schema, Detail: "the role of " + db.name + " may enter the schema of " + schema})
 	}
 	return found, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestCancellingTakesBackWhatWasDoneInReverse(t *testing.T) {
-	for _, at := range []struct {
+	cases := []struct {
 		name        string
 		until       func(s *shop, id string)
 		unanswered  func(s *shop)
@@ -33,9 +33,11 @@ func TestCancellingTakesBackWhatWasDoneInReverse(t *testing.T) {
 		{"when the parcel is being packed", func(s *shop, id string) { s.untilStep(id, createShipment, completed) },
 			func(*shop) {},
 			"ReserveStock TakePayment CreateShipment CancelShipment CancelPayment ReleaseStock", "refunded", "reserved"},
-	} {
-		t.Run(at.name, func(t *testing.T) {
-			eachShop(t, func(t *testing.T, s *shop) {
+	}
+	eachShop(t, func(t *testing.T, s *shop) {
+		for _, at := range cases {
+			t.Run(at.name, func(t *testing.T) {
+				s.behave()
 				at.unanswered(s)
 				id := s.place()
 				at.until(s, id)
@@ -59,8 +61,8 @@ func TestCancellingTakesBackWhatWasDoneInReverse(t *testing.T) {
 					}
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
 func TestCancellingTwiceChangesNothing(t *testing.T) {

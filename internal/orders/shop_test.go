@@ -85,6 +85,13 @@ func openShopOn(t testing.TB, url string, transport bus.Transport) *shop {
 	return s
 }
 
+// behave makes all neighbours keep to their contracts again.
+func (s *shop) behave() {
+	for _, n := range []*neighbour{s.inventory.neighbour, s.payments.neighbour, s.shipping.neighbour} {
+		n.behaves()
+	}
+}
+
 // module makes another replica of orders in this shop.
 func (s *shop) module(db *sqldb.DB) *Module {
 	return New(Needs{DB: db, Bus: s.bus, Prices: s.catalog, Inventory: s.inventory, Payments: s.payments, Shipping: s.shipping,

@@ -62,7 +62,7 @@ func plant(t *testing.T, db *sqldb.DB, statement string) {
 func TestTheAuditFindsWhatIsUndecidedForAnHour(t *testing.T) {
 	eachClosedTill(t, func(t *testing.T, x *till) {
 		line := &mute{Provider: x.psp, refund: true}
-		x.open(Needs{Provider: line, Deadline: 100 * time.Millisecond})
+		x.open(Needs{Provider: line, Deadline: time.Second})
 		x.send(take("ord_refund", "pm_test_ok"))
 		x.answer("ord_refund")
 		pending := refundIn(t, x.refund("ord_refund", "k1", `{}`))

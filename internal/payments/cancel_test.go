@@ -74,7 +74,7 @@ func TestCancellingGivesBackOnlyWhatTheOperatorHasNot(t *testing.T) {
 func TestCancellingWhileTheOutcomeIsOpenWaitsForCertainty(t *testing.T) {
 	eachClosedTill(t, func(t *testing.T, x *till) {
 		line := &mute{Provider: x.psp, lookup: true, void: true}
-		x.open(Needs{Provider: line, Deadline: 100 * time.Millisecond})
+		x.open(Needs{Provider: line, Deadline: 300 * time.Millisecond})
 		x.send(take("ord_charged", "pm_test_timeout"))
 		require.Eventually(t, func() bool { return x.attempts("ord_charged") >= 1 }, patience, 5*time.Millisecond)
 		line.set(true, true, true, false)
@@ -97,7 +97,7 @@ func TestCancellingWhileTheOutcomeIsOpenWaitsForCertainty(t *testing.T) {
 }
 
 func TestCancellingAChargeUnderWayLeavesNothingPaid(t *testing.T) {
-	eachTill(t, Needs{Deadline: 500 * time.Millisecond}, func(t *testing.T, x *till) {
+	eachTill(t, Needs{Deadline: time.Second}, func(t *testing.T, x *till) {
 		for _, method := range []string{"pm_test_ok", "pm_test_slow", "pm_test_timeout", "pm_test_error_once", "pm_test_declined"} {
 			x.send(take("ord_"+method, method), cancel("ord_"+method))
 		}

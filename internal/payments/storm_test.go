@@ -17,7 +17,7 @@ import (
 func TestAfterAStormOfCommandsAndFaultsEveryCentIsAccountedFor(t *testing.T) {
 	const references, commands = 60, 400
 	seed := uint64(time.Now().UnixNano())
-	eachTill(t, Needs{Deadline: 200 * time.Millisecond}, func(t *testing.T, x *till) {
+	eachTill(t, Needs{Deadline: 500 * time.Millisecond}, func(t *testing.T, x *till) {
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, seed))
 		x.psp.SetFaults(testpsp.Faults{Refused: 0.1, Failed: 0.15, Silent: 0.1}, seed)
@@ -43,7 +43,7 @@ func TestAfterAStormOfCommandsAndFaultsEveryCentIsAccountedFor(t *testing.T) {
 			}
 			if i == commands/2 {
 				x.stop()
-				x.open(Needs{Deadline: 200 * time.Millisecond})
+				x.open(Needs{Deadline: 500 * time.Millisecond})
 			}
 		}
 		x.send(batch...)

@@ -103,14 +103,18 @@ func (p *Provider) insertCharges(ctx context.Context, tx *sqldb.Tx, args []any) 
 }
 
 // firstTime notes that a key has had its error; false when it had it before.
-func (p *Provider) firstTime(ctx context.Context, key string) (first bool, err error) {
-	err = p.db.Write(ctx, key, func(ctx context.Context, tx *sqldb.Tx) error {
+func (p *Provider) firstTime(ctx context.Context, key string) (bool, error) {
+	first := false
+	err := p.db.Write(ctx, key, func(ctx context.Context, tx *sqldb.Tx) error {
 		const query = `INSERT INTO first_errors (key, created_at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`
 		n, err := tx.Exec(ctx, query, key, sqldb.Micros(p.clock.Now()))
 		first = n == 1
 		return err
 	})
-	return first, err
+	if err != nil { // when ctx ended, the job may be running still: what it writes is not ours to read
+		return false, err
+	}
+	return first, nil
 }
 
 // refundEntry is a row of refunds.

@@ -78,8 +78,8 @@ func (m *Module) getOp(ctx context.Context, in *getInput) (paymentsapi.Payment, 
 }
 
 type refundInput struct {
-	ID             string `path:"id" pattern:"^pay_[0-9a-z]{26}$"`
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Names this refund: a repeated request with the same key is the same refund"`
+	ID             string     `path:"id" pattern:"^pay_[0-9a-z]{26}$"`
+	IdempotencyKey string     `header:"Idempotency-Key" doc:"Names this refund: a repeated request with the same key is the same refund"`
 	Body           refundBody `required:"false"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -30,9 +31,10 @@ type consumer struct {
 	cancel   context.CancelFunc
 	subs     []message.Subscriber
 
-	keys    map[string][]*delivery // present while one of the key is under way or pausing; the rest waits here
-	held    int                    // taken and not acknowledged
-	running int                    // handed to the database
+	keys    map[string][]*delivery    // present while one of the key is under way or pausing; the rest waits here
+	pausing map[*delivery]*time.Timer // failed, and to be tried again
+	held    int                       // taken and not acknowledged
+	running int                       // handed to the database
 }
 
 // delivery is a message on its way through the consumer.
@@ -44,7 +46,8 @@ type delivery struct {
 	handler  *handler
 	body     any   // decoded
 	broken   error // why it cannot be decoded
-	attempts int
+	attempts int   // that failed
+	waits    int   // times in a row that the database did not answer
 	last     error
 }
 
@@ -57,30 +60,49 @@ type outcome struct {
 func newConsumer(e *Endpoint) *consumer {
 	c := &consumer{
 		ep: e, incoming: make(chan *delivery), finished: make(chan outcome, consumerWindow), due: make(chan *delivery, consumerWindow),
-		quit: make(chan struct{}), gone: make(chan struct{}), keys: map[string][]*delivery{},
+		quit: make(chan struct{}), gone: make(chan struct{}), keys: map[string][]*delivery{}, pausing: map[*delivery]*time.Timer{},
 	}
 	c.kind = &sqldb.Kind{Name: "messages", Claims: true, Prepare: c.prepare}
 	return c
 }
 
+// Topics are those from which the endpoint consumes.
+func (e *Endpoint) Topics() []string {
+	var topics []string
+	for _, h := range e.handlers {
+		if !slices.Contains(topics, h.typ.Topic()) {
+			topics = append(topics, h.typ.Topic())
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+// start subscribes to all topics, or to none.
 func (c *consumer) start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	for _, topic := range c.ep.Topics() {
-		sub, err := c.ep.cfg.Transport.Subscriber(c.ep.cfg.Context)
-		if err != nil {
-			cancel()
-			return fmt.Errorf("subscribing to %s: %w", topic, err)
-		}
-		c.subs = append(c.subs, sub)
-		messages, err := sub.Subscribe(ctx, topic)
-		if err != nil {
-			cancel()
-			return fmt.Errorf("subscribing to %s: %w", topic, err)
-		}
-		go c.take(messages)
-	}
 	go c.loop()
+	for _, topic := range c.ep.Topics() {
+		if err := c.subscribe(ctx, topic); err != nil {
+			c.stop()
+			return fmt.Errorf("subscribing to %s: %w", topic, err)
+		}
+	}
+	return nil
+}
+
+func (c *consumer) subscribe(ctx context.Context, topic string) error {
+	sub, err := c.ep.cfg.Transport.Subscriber(c.ep.cfg.Context)
+	if err != nil {
+		return err
+	}
+	c.subs = append(c.subs, sub)
+	messages, err := sub.Subscribe(ctx, topic)
+	if err != nil {
+		return err
+	}
+	go c.take(messages)
 	return nil
 }
 
@@ -102,9 +124,9 @@ func (c *consumer) take(messages <-chan *message.Message) {
 			msg.Ack()
 			continue
 		}
-		d := &delivery{msg: msg, id: msg.Metadata.Get(metaID), typ: h.typ.String(), key: msg.Metadata.Get(metaSubject), handler: h}
+		d := &delivery{msg: msg, id: storable(msg.Metadata.Get(metaID)), typ: h.typ.String(), key: storable(msg.Metadata.Get(metaSubject)), handler: h}
 		if d.id == "" {
-			d.id = msg.UUID
+			d.id = storable(msg.UUID)
 		}
 		if d.body, d.broken = h.decode(msg.Payload); d.broken != nil {
 			d.broken = fmt.Errorf("decoding: %w", d.broken)
@@ -132,20 +154,28 @@ func (c *consumer) loop() {
 			c.running--
 			c.settle(o, stopping)
 		case d := <-c.due:
-			if stopping {
-				d.msg.Nack()
-			} else {
+			delete(c.pausing, d)
+			if !stopping {
 				c.submit(d)
 			}
 		case <-quit:
 			stopping, quit = true, nil
-			for key, waiting := range c.keys {
-				for _, d := range waiting {
-					d.msg.Nack()
-				}
-				c.keys[key] = nil
-			}
+			c.giveBack()
 		}
+	}
+}
+
+// giveBack refuses what is not being applied at the moment.
+func (c *consumer) giveBack() {
+	for d, timer := range c.pausing {
+		timer.Stop()
+		d.msg.Nack()
+	}
+	for key, waiting := range c.keys {
+		for _, d := range waiting {
+			d.msg.Nack()
+		}
+		c.keys[key] = nil
 	}
 }
 
@@ -160,14 +190,15 @@ func (c *consumer) admit(d *delivery) {
 	c.submit(d)
 }
 
-// submit hands the message to the database, where it shares a transaction with whatever else waits.
+// submit hands the message to the database, where it shares a transaction with whatever else waits: to be applied, or, when that was tried often enough, to
+// be buried.
 func (c *consumer) submit(d *delivery) {
 	c.running++
-	job := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep)}
-	done := func(err error) { c.finished <- outcome{d: d, err: err} }
-	if d.broken != nil {
-		job, done = c.burial(d, d.broken)
+	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep)}, false
+	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
+		job, buried = c.burial(d), true
 	}
+	done := func(err error) { c.finished <- outcome{d: d, err: err, buried: buried} }
 	if err := c.ep.cfg.DB.Submit(context.Background(), job, done); err != nil {
 		done(err)
 	}
@@ -186,19 +217,35 @@ func (c *consumer) settle(o outcome, stopping bool) {
 		c.next(d.key)
 		return
 	}
-	d.last = o.err
-	if !errors.Is(o.err, sqldb.ErrUnavailable) {
-		d.attempts++
-		c.ep.cfg.Log.Warn("handler failed", d.fields()...)
-	}
+	pause := c.fail(d, o)
 	switch {
 	case stopping:
 		d.msg.Nack()
-	case d.attempts >= c.ep.cfg.Attempts && !errors.Is(o.err, sqldb.ErrUnavailable):
-		c.bury(d)
+	case pause == 0:
+		c.submit(d)
 	default:
-		time.AfterFunc(c.pause(d.attempts), func() { c.due <- d })
+		c.pausing[d] = time.AfterFunc(pause, func() { c.due <- d })
 	}
+}
+
+// fail takes note of a failure and says when to try again. A database that does not answer is no failure of the message.
+func (c *consumer) fail(d *delivery, o outcome) (pause time.Duration) {
+	if errors.Is(o.err, sqldb.ErrUnavailable) {
+		d.waits++
+		return c.pause(d.waits)
+	}
+	d.waits = 0
+	if o.buried {
+		c.ep.cfg.Log.Error("a dead letter cannot be stored", append(d.fields(), zap.NamedError("store_error", o.err))...)
+		return c.pause(c.ep.cfg.Attempts)
+	}
+	d.attempts++
+	d.last = o.err
+	c.ep.cfg.Log.Warn("handler failed", d.fields()...)
+	if d.attempts >= c.ep.cfg.Attempts {
+		return 0 // to its burial
+	}
+	return c.pause(d.attempts)
 }
 
 // next starts the message that waited behind one that is done.
@@ -213,26 +260,20 @@ func (c *consumer) next(key string) {
 	c.submit(waiting[0])
 }
 
-func (c *consumer) pause(attempts int) time.Duration {
-	d := c.ep.cfg.Backoff << min(max(attempts-1, 0), 6)
+// pause is the backoff before the n-th repetition: doubled each time up to 64 times the first, give or take a quarter.
+func (c *consumer) pause(n int) time.Duration {
+	d := c.ep.cfg.Backoff << min(n-1, 6)
 	return time.Duration(float64(d) * (0.75 + rand.Float64()/2))
 }
 
-func (c *consumer) bury(d *delivery) {
-	c.running++
-	job, done := c.burial(d, d.last)
-	if err := c.ep.cfg.DB.Submit(context.Background(), job, done); err != nil {
-		done(err)
-	}
-}
-
 // burial is the job that puts a message into the dead letters.
-func (c *consumer) burial(d *delivery, cause error) (sqldb.Job, func(error)) {
-	d.last = cause
-	run := func(ctx context.Context, tx *sqldb.Tx) error {
-		return c.ep.insertDeadLetter(ctx, tx, d, "dead", cause.Error())
+func (c *consumer) burial(d *delivery) sqldb.Job {
+	if d.broken != nil {
+		d.last = d.broken
 	}
-	return sqldb.Job{Key: d.key, Run: run}, func(err error) { c.finished <- outcome{d: d, err: err, buried: true} }
+	return sqldb.Job{Key: d.key, Run: func(_ context.Context, tx *sqldb.Tx) error {
+		return c.ep.queueDeadLetter(tx, d, "dead", d.last.Error())
+	}}
 }
 
 func (d *delivery) fields() []zap.Field {
@@ -244,99 +285,4 @@ func (d *delivery) fields() []zap.Field {
 func (d *delivery) context(ctx context.Context) context.Context {
 	ctx = telemetry.WithTraceparent(ctx, d.msg.Metadata.Get(metaTraceparent))
 	return withCause(ctx, Cause{MessageID: d.id, Correlation: d.msg.Metadata.Get(metaCorrelation)})
-}
-
-// verdict says what is to be done with a message of a batch.
-type verdict uint8
-
-const (
-	claimed   verdict = iota + 1 // its inbox row was written just now: apply it
-	duplicate                    // it was applied before
-	parked                       // its key waits behind a dead letter
-)
-
-type verdictKey struct{ consumer, message string }
-
-var claimInbox = sqldb.Many{
-	SQL: `INSERT INTO inbox (consumer, message_id, applied_at) SELECT r.consumer, r.message_id, r.applied_at FROM {rows}
-		WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = r.consumer AND d.key = r.key)
-		ON CONFLICT (consumer, message_id) DO NOTHING RETURNING message_id`,
-	Columns: "consumer text, message_id text, key text, applied_at bigint",
-}
-
-// prepare claims the inbox rows of all messages in the batch with one statement, then loads what their handlers will want.
-func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	rows, now := make([][]any, len(args)), sqldb.Micros(c.ep.cfg.Clock.Now())
-	for i, a := range args {
-		d := a.(*delivery)
-		rows[i] = []any{c.ep.cfg.Context, d.id, d.key, now}
-	}
-	var fresh []string
-	if err := sqldb.SelectMany(ctx, tx, &claimInbox, rows, &fresh); err != nil {
-		return err
-	}
-	for _, id := range fresh {
-		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, claimed)
-	}
-	if len(fresh) < len(args) {
-		if err := c.judgeRest(ctx, tx, args); err != nil {
-			return err
-		}
-	}
-	return c.prefetch(ctx, tx, args)
-}
-
-// judgeRest tells duplicates from messages that must park.
-func (c *consumer) judgeRest(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	var ids, known []string
-	for _, a := range args {
-		if _, ok := tx.Local(verdictKey{c.ep.cfg.Context, a.(*delivery).id}); !ok {
-			ids = append(ids, a.(*delivery).id)
-		}
-	}
-	if err := tx.Select(ctx, &known, `SELECT message_id FROM inbox WHERE consumer = $1 AND message_id IN {$2}`, c.ep.cfg.Context, ids); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, parked)
-	}
-	for _, id := range known {
-		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, duplicate)
-	}
-	return nil
-}
-
-func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	bodies := map[*handler][]any{}
-	var order []*handler
-	for _, a := range args {
-		d := a.(*delivery)
-		if v, _ := tx.Local(verdictKey{c.ep.cfg.Context, d.id}); v != claimed || d.handler.prefetch == nil {
-			continue
-		}
-		if bodies[d.handler] == nil {
-			order = append(order, d.handler)
-		}
-		bodies[d.handler] = append(bodies[d.handler], d.body)
-	}
-	for _, h := range order {
-		if err := h.prefetch(ctx, tx, bodies[h]); err != nil {
-			return fmt.Errorf("prefetching for %s: %w", h.typ, err)
-		}
-	}
-	return nil
-}
-
-// run applies the message in the batch's transaction.
-func (d *delivery) run(e *Endpoint) func(ctx context.Context, tx *sqldb.Tx) error {
-	return func(ctx context.Context, tx *sqldb.Tx) error {
-		v, _ := tx.Local(verdictKey{e.cfg.Context, d.id})
-		switch v {
-		case duplicate:
-			return nil
-		case parked:
-			return e.insertDeadLetter(ctx, tx, d, "parked", "parked behind a dead letter of the same key")
-		}
-		return d.handler.apply(d.context(ctx), tx, d.body)
-	}
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.uber.org/zap"
 
+	"shop/internal/platform/clock"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
 )
@@ -63,26 +66,57 @@ func Replay(ctx context.Context, db *sqldb.DB, id int64) error {
 	return err
 }
 
-// Discard gives a message up for good; those parked behind it are then applied. Errors: ErrNoDeadLetter.
+// Discard gives a message up for good: no copy of it that comes later is applied. Those parked behind it are. Errors: ErrNoDeadLetter.
 func Discard(ctx context.Context, db *sqldb.DB, id int64) error {
-	return db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) error {
-		n, err := tx.Exec(ctx, `DELETE FROM dead_letters WHERE id = $1`, id)
-		if err == nil && n == 0 {
-			return ErrNoDeadLetter
+	d, err := FindDeadLetter(ctx, db, id)
+	if err != nil {
+		return err
+	}
+	return db.Write(ctx, d.Key, func(ctx context.Context, tx *sqldb.Tx) error {
+		n, err := tx.Exec(ctx, `INSERT INTO inbox (consumer, message_id, applied_at) VALUES ($1, $2, $3) ON CONFLICT (consumer, message_id) DO NOTHING`,
+			d.Consumer, d.MessageID, sqldb.Micros(clock.System.Now()))
+		if err != nil || n == 0 {
+			return err // discarded or applied already
 		}
+		_, err = tx.Exec(ctx, `DELETE FROM dead_letters WHERE id = $1`, id)
 		return err
 	})
 }
 
-func (e *Endpoint) insertDeadLetter(ctx context.Context, tx *sqldb.Tx, d *delivery, state, why string) error {
+// MarshalJSON shows a body that is not JSON, which may be why the message is here, as a string.
+func (d DeadLetter) MarshalJSON() ([]byte, error) {
+	type plain DeadLetter
+	if !json.Valid(d.Body) {
+		d.Body = sqldb.Marshal(string(d.Body))
+	}
+	return json.Marshal(plain(d))
+}
+
+var insertDeadLetter = sqldb.Many{
+	SQL: `INSERT INTO dead_letters (consumer, message_id, type, key, headers, body, state, error, attempts, created_at)
+		SELECT r.consumer, r.message_id, r.type, r.key, r.headers, r.body, r.state, r.error, r.attempts, r.created_at FROM {rows}
+		WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.consumer = r.consumer AND i.message_id = r.message_id)
+		ON CONFLICT (consumer, message_id) DO NOTHING`,
+	Columns: "consumer text, message_id text, type text, key text, headers text, body text, state text, error text, attempts bigint, created_at bigint",
+}
+
+// queueDeadLetter stores the message, unless a copy of it was applied meanwhile.
+func (e *Endpoint) queueDeadLetter(tx *sqldb.Tx, d *delivery, state, why string) error {
 	head, err := json.Marshal(d.msg.Metadata)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO dead_letters (consumer, message_id, type, key, headers, body, state, error, attempts, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (consumer, message_id) DO NOTHING`,
-		e.cfg.Context, d.id, d.typ, d.key, string(head), string(d.msg.Payload), state, why, d.attempts, sqldb.Micros(e.cfg.Clock.Now()))
-	return err
+	tx.Queue(&insertDeadLetter, e.cfg.Context, d.id, d.typ, d.key, string(head), storable(string(d.msg.Payload)), state, storable(why), d.attempts,
+		sqldb.Micros(e.cfg.Clock.Now()))
+	return nil
+}
+
+// storable is s as both databases can store it: valid UTF-8 without NUL. What encoding/json makes of the rest is the same.
+func storable(s string) string {
+	if utf8.ValidString(s) && !strings.Contains(s, "\x00") {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // replayLoop applies what an operator sent again, and what is parked behind nothing any more, key by key in order.
@@ -129,7 +163,7 @@ func (e *Endpoint) replayOne(ctx context.Context, d DeadLetter) error {
 		return err
 	}
 	return errors.Join(err, e.cfg.DB.Write(ctx, d.Key, func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE dead_letters SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1`, d.ID, err.Error())
+		_, err := tx.Exec(ctx, `UPDATE dead_letters SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1`, d.ID, storable(err.Error()))
 		return err
 	}))
 }

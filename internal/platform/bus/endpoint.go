@@ -58,6 +58,7 @@ type Endpoint struct {
 	setup       error // what the transport said of Declare and Join; Start reports it
 	cancelRelay context.CancelFunc
 	relayDone   sync.WaitGroup
+	stop        func() <-chan struct{} // begins to stop, once; what it returns is closed when all has stopped
 }
 
 // handler applies the messages of one type.
@@ -95,6 +96,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 	e := &Endpoint{cfg: cfg, handlers: map[string]*handler{}, notify: make(chan struct{}, 1)}
 	e.relay = newRelay(e)
 	e.consumer = newConsumer(e)
+	e.stop = sync.OnceValue(e.stopAll)
 	for _, kind := range []Kind{Event, Command} {
 		e.setup = errors.Join(e.setup, cfg.Transport.Declare(Topic(cfg.Context, kind)))
 	}
@@ -164,24 +166,29 @@ func (e *Endpoint) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop finishes the handlers that run, gives the rest back, then gives up leadership. Errors: ctx ended first.
+// Stop finishes the handlers that run, gives the rest back, then gives up leadership. Errors: ctx ended first; stopping goes on, and can be waited for by
+// another call.
 func (e *Endpoint) Stop(ctx context.Context) error {
 	if e.cancelRelay == nil {
 		return nil
 	}
-	done := make(chan struct{})
-	go func() {
-		e.consumer.stop()
-		e.cancelRelay()
-		e.relayDone.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-e.stop():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stopping %s: %w", e.cfg.Context, ctx.Err())
 	}
+}
+
+func (e *Endpoint) stopAll() <-chan struct{} {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		e.consumer.stop()
+		e.cancelRelay()
+		e.relayDone.Wait()
+	}()
+	return stopped
 }
 
 func (e *Endpoint) lead(ctx context.Context, token int64) {
@@ -280,21 +287,29 @@ func (e *Endpoint) forgetLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		before := sqldb.Micros(e.cfg.Clock.Now().Add(-e.cfg.Keep))
-		for _, statement := range []string{
-			`DELETE FROM inbox WHERE (consumer, message_id) IN (SELECT consumer, message_id FROM inbox WHERE applied_at < $1 LIMIT 1000)`,
-			`DELETE FROM idempotency_keys WHERE (principal, route, key) IN (SELECT principal, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT 1000)`,
-		} {
-			for n := int64(1000); n == 1000 && ctx.Err() == nil; {
-				err := e.cfg.DB.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) (err error) {
-					n, err = tx.Exec(ctx, statement, before)
-					return err
-				})
-				if err != nil {
-					e.cfg.Log.Warn("old keys were not forgotten", zap.Error(err))
-					break
-				}
+		if err := e.forget(ctx); err != nil && ctx.Err() == nil {
+			e.cfg.Log.Warn("old keys were not forgotten", zap.Error(err))
+		}
+	}
+}
+
+// forget deletes in small transactions, so that nobody waits long.
+func (e *Endpoint) forget(ctx context.Context) error {
+	const some = 1000
+	before := sqldb.Micros(e.cfg.Clock.Now().Add(-e.cfg.Keep))
+	for _, statement := range []string{
+		`DELETE FROM inbox WHERE (consumer, message_id) IN (SELECT consumer, message_id FROM inbox WHERE applied_at < $1 LIMIT $2)`,
+		`DELETE FROM idempotency_keys WHERE (principal, route, key) IN (SELECT principal, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)`,
+	} {
+		for n := int64(some); n == some; {
+			err := e.cfg.DB.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) (err error) {
+				n, err = tx.Exec(ctx, statement, before, some)
+				return err
+			})
+			if err != nil {
+				return err
 			}
 		}
 	}
+	return nil
 }

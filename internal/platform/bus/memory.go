@@ -15,8 +15,6 @@ var (
 	ErrClosed = errors.New("bus: closed")
 	// ErrNoSubscriber: nobody declared the topic or subscribed to it.
 	ErrNoSubscriber = errors.New("bus: no subscriber")
-	// ErrRefused: an earlier message of the topic was not taken.
-	ErrRefused = errors.New("bus: an earlier message was refused")
 	// ErrFull: a group has too many messages waiting.
 	ErrFull = errors.New("bus: queue full")
 )
@@ -224,7 +222,7 @@ func (s *memorySubscriber) Subscribe(ctx context.Context, topic string) (<-chan 
 	return out, nil
 }
 
-// Close ends the subscriptions of this subscriber and waits for their feeds.
+// Close ends the subscriptions of this subscriber. When it returns, their publishers know of every message whether it was acknowledged.
 func (s *memorySubscriber) Close() error {
 	s.once.Do(func() { close(s.quit) })
 	s.feeds.Wait()
@@ -252,7 +250,7 @@ func (s *memorySubscriber) feed(ctx context.Context, q *memoryQueue, out chan<- 
 			msg := d.msg.Copy()
 			select {
 			case out <- msg:
-				go s.await(ctx, q, d, msg)
+				s.feeds.Go(func() { s.await(ctx, q, d, msg) })
 				continue
 			case <-ctx.Done():
 			case <-s.quit:
@@ -266,31 +264,41 @@ func (s *memorySubscriber) feed(ctx context.Context, q *memoryQueue, out chan<- 
 	}
 }
 
-// await settles one delivery.
+// await settles one delivery. What is on its way when the subscription's context ends may still be acknowledged, until the subscriber closes.
 func (s *memorySubscriber) await(ctx context.Context, q *memoryQueue, d *memoryDelivery, msg *message.Message) {
 	select {
 	case <-msg.Acked():
 		d.settle(nil)
+		return
 	case <-msg.Nacked():
-		select {
-		case <-time.After(s.memory.pause):
-		case <-ctx.Done():
-		case <-s.quit:
-		case <-q.closed:
-		}
-		s.memory.mu.Lock()
-		gone := s.memory.closed || ctx.Err() != nil || isClosed(s.quit)
-		if !gone {
-			q.waiting = append(q.waiting, d)
-			q.signal()
-		}
-		s.memory.mu.Unlock()
-		if gone {
-			d.settle(ErrClosed)
-		}
-	case <-q.closed: // the transport closed; the subscriber may still acknowledge, but nobody waits for it
+	case <-s.quit:
+	case <-q.closed:
+	}
+	if isClosed(msg.Acked()) {
+		d.settle(nil)
+		return
+	}
+	select {
+	case <-time.After(s.memory.pause):
+	case <-ctx.Done():
+	case <-s.quit:
+	case <-q.closed:
+	}
+	if !s.offerAgain(ctx, q, d) {
 		d.settle(ErrClosed)
 	}
+}
+
+// offerAgain puts a message that was refused back into the queue, unless the subscription has ended.
+func (s *memorySubscriber) offerAgain(ctx context.Context, q *memoryQueue, d *memoryDelivery) bool {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	if s.memory.closed || ctx.Err() != nil || isClosed(s.quit) {
+		return false
+	}
+	q.waiting = append(q.waiting, d)
+	q.signal()
+	return true
 }
 
 func isClosed(c <-chan struct{}) bool {

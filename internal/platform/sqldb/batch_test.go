@@ -75,7 +75,7 @@ func TestAJobThatFailsCleanlyLeavesItsNeighboursAlone(t *testing.T) {
 	})
 }
 
-func TestAfterAJobFailedInTheMiddleOfItsWorkEachRunsAlone(t *testing.T) {
+func TestAfterAJobFailedInTheMiddleOfItsWorkTheOthersAreRunAgainWithoutIt(t *testing.T) {
 	eachKept(t, func(t *testing.T, db *sqldb.DB) {
 		undone := 0
 		half := func(ctx context.Context, tx *sqldb.Tx) error {
@@ -88,8 +88,31 @@ func TestAfterAJobFailedInTheMiddleOfItsWorkEachRunsAlone(t *testing.T) {
 		errs := together(t, db, keeping("a"), queueing("b"), half, keeping("c"))
 		require.Equal(t, []error{nil, nil, errRefused, nil}, errs)
 		require.Equal(t, []string{"a", "b", "c"}, kept(t, db))
-		require.EqualValues(t, 4, db.Stats().Alone.Load())
+		require.EqualValues(t, 1, db.Stats().Alone.Load())
 		require.Equal(t, 2, undone, "once with the batch, once alone")
+	})
+}
+
+func TestAJobThatSpoilsItsBatchCostsTwoCommitsAndKeepsTheOrder(t *testing.T) {
+	eachKept(t, func(t *testing.T, db *sqldb.DB) {
+		var order []int
+		var jobs []job
+		for i := range 100 {
+			jobs = append(jobs, func(ctx context.Context, tx *sqldb.Tx) error {
+				tx.AfterCommit(func() { order = append(order, i) })
+				if err := keeping("k"+strconv.Itoa(i))(ctx, tx); err != nil || i == 60 {
+					return errors.Join(err, errRefused)
+				}
+				return nil
+			})
+		}
+		before := db.Stats().Commits.Load()
+		errs := together(t, db, jobs...)
+		require.EqualValues(t, 3, db.Stats().Commits.Load()-before, "one for the job that held the lane, one for those before, one for those after")
+		require.ErrorIs(t, errs[60], errRefused)
+		require.Len(t, order, 99)
+		require.IsIncreasing(t, order)
+		require.Len(t, kept(t, db), 99)
 	})
 }
 

@@ -4,7 +4,7 @@
 //   - DB.Get and DB.Select read, on connections on which the server refuses writes.
 //   - DB.Write and DB.Submit are the only way to write. What waits is run one after another in one transaction
 //     (group commit) and told of its success after the commit is durable. A function given to them may run more than once:
-//     after a serialization failure, alone after a neighbour in its batch failed, and after a COMMIT whose outcome is
+//     after a serialization failure, after a neighbour in its batch failed, and after a COMMIT whose outcome is
 //     unknown. So whatever it does must be found again by a key: an idempotency key, an inbox row, a version.
 //   - Tx.Queue collects rows of one statement over the whole transaction and writes them as one statement at its end.
 //

@@ -32,7 +32,8 @@ type Kind struct {
 	Claims  bool // Prepare writes rows for its jobs, so a job that fails takes the transaction with it
 }
 
-// Stats counts what was done since the start. Statements are those of transactions, Reads those outside.
+// Stats counts what was done since the start. Alone are the batches that were divided because they failed; Statements are those of transactions, Reads those
+// outside.
 type Stats struct {
 	Jobs, Commits, Alone, Retries, UnknownCommits, Statements, Reads atomic.Int64
 }
@@ -103,6 +104,8 @@ type lane struct {
 	db   *DB
 	in   chan *job
 	conn *writeConn
+
+	spoiler *job // whose error ended the last attempt; nil when it was none of a single job
 }
 
 func (l *lane) run() {
@@ -121,7 +124,8 @@ func (l *lane) run() {
 			break
 		}
 	full:
-		l.commit(batch)
+		l.db.stats.Jobs.Add(int64(len(batch)))
+		_ = l.commit(batch) // every job has its own
 		for _, j := range batch {
 			j.done(j.err)
 		}
@@ -139,34 +143,56 @@ func (l *lane) live(batch []*job) []*job {
 	return batch
 }
 
-// commit carries the batch to an outcome for each of its jobs: all together, or, when one spoils the transaction, each alone.
-func (l *lane) commit(batch []*job) {
+// commit carries the batch to an outcome for each of its jobs: all together, or, when one spoils the transaction, in parts without it, in the same order.
+// The error says that the database is gone; then all have it.
+func (l *lane) commit(batch []*job) error {
 	if len(batch) == 0 {
-		return
+		return nil
 	}
-	l.db.stats.Jobs.Add(int64(len(batch)))
 	err := l.insist(batch)
-	if err == nil {
-		return
-	}
-	if len(batch) == 1 || l.unreachable(err) {
+	switch {
+	case err == nil:
+		return nil
+	case l.unreachable(err):
 		fail(batch, err)
-		return
+		return err
+	case len(batch) == 1:
+		fail(batch, err)
+		return nil
 	}
-	for i, j := range batch {
+	l.db.stats.Alone.Add(1)
+	parts := l.split(batch)
+	for i, part := range parts {
+		if err := l.commit(wanted(part)); err != nil {
+			for _, rest := range parts[i+1:] {
+				fail(rest, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// split takes the job that spoiled the batch out of it. When it was none, but a preparation or a queued row, it divides the batch in two.
+func (l *lane) split(batch []*job) [][]*job {
+	i := slices.Index(batch, l.spoiler)
+	if i < 0 {
+		return [][]*job{batch[:len(batch)/2], batch[len(batch)/2:]}
+	}
+	return [][]*job{batch[:i], batch[i : i+1], batch[i+1:]}
+}
+
+// wanted leaves out the jobs for which nobody waits any more.
+func wanted(part []*job) []*job {
+	wanted := make([]*job, 0, len(part))
+	for _, j := range part {
 		if ended := j.ctx.Err(); ended != nil {
 			j.err = &dbError{ErrUnavailable, ended}
 			continue
 		}
-		l.db.stats.Alone.Add(1)
-		if err := l.insist(batch[i : i+1]); err != nil {
-			j.err = err
-			if l.unreachable(err) {
-				fail(batch[i:], err)
-				return
-			}
-		}
+		wanted = append(wanted, j)
 	}
+	return wanted
 }
 
 func fail(batch []*job, err error) {
@@ -215,6 +241,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 		return translate(err)
 	}
 	tx := &Tx{db: l.db, conn: conn}
+	l.spoiler = nil
 	defer func() {
 		if err != nil {
 			l.rollback(ctx, tx, err)
@@ -229,6 +256,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 		case err == nil:
 			tx.keep()
 		case tx.dirty, j.Kind != nil && j.Kind.Claims:
+			l.spoiler = j
 			return err
 		default:
 			j.err = err

@@ -98,7 +98,7 @@ func (tx *Tx) fail(err error) error {
 
 // Queue adds a row to those that the statement writes at the end of the transaction, or before the next statement of
 // this transaction. Rows of one statement are written together, so two of them must not change the same row of the table (Last is for
-// that), and statements follow one another in the order of their first rows. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, and each job then runs alone. Rows of a
+// that), and statements follow one another in the order of their first rows. Its errors appear there: ErrDuplicate, ErrCheck, ErrStale fail the batch, which is then run again in parts. Rows of a
 // statement with Last wait for the end in any case.
 func (tx *Tx) Queue(m *Many, row ...any) {
 	if m.Last > 0 {

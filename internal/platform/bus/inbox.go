@@ -1,0 +1,107 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"shop/internal/platform/sqldb"
+)
+
+// verdict says what is to be done with a message of a batch.
+type verdict uint8
+
+const (
+	claimed   verdict = iota + 1 // its inbox row was written just now: apply it
+	duplicate                    // it was applied before
+	parked                       // its key waits behind a dead letter
+)
+
+type verdictKey struct{ consumer, message string }
+
+var claimInbox = sqldb.Many{
+	SQL: `INSERT INTO inbox (consumer, message_id, applied_at) SELECT r.consumer, r.message_id, r.applied_at FROM {rows}
+		WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = r.consumer AND d.key = r.key)
+		ON CONFLICT (consumer, message_id) DO NOTHING RETURNING message_id`,
+	Columns: "consumer text, message_id text, key text, applied_at bigint",
+}
+
+// prepare claims the inbox rows of all messages in the batch with one statement, then loads what their handlers will want.
+func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	rows, now := make([][]any, len(args)), sqldb.Micros(c.ep.cfg.Clock.Now())
+	for i, a := range args {
+		d := a.(*delivery)
+		rows[i] = []any{c.ep.cfg.Context, d.id, d.key, now}
+	}
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) }) // all processes claim in one order, so that they do not deadlock
+	var fresh []string
+	if err := sqldb.SelectMany(ctx, tx, &claimInbox, rows, &fresh); err != nil {
+		return err
+	}
+	for _, id := range fresh {
+		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, claimed)
+	}
+	if len(fresh) < len(args) {
+		if err := c.judgeRest(ctx, tx, args); err != nil {
+			return err
+		}
+	}
+	return c.prefetch(ctx, tx, args)
+}
+
+// judgeRest tells duplicates from messages that must park.
+func (c *consumer) judgeRest(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	var ids, known []string
+	for _, a := range args {
+		if _, ok := tx.Local(verdictKey{c.ep.cfg.Context, a.(*delivery).id}); !ok {
+			ids = append(ids, a.(*delivery).id)
+		}
+	}
+	if err := tx.Select(ctx, &known, `SELECT message_id FROM inbox WHERE consumer = $1 AND message_id IN {$2}`, c.ep.cfg.Context, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, parked)
+	}
+	for _, id := range known {
+		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, duplicate)
+	}
+	return nil
+}
+
+func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	bodies := map[*handler][]any{}
+	var order []*handler
+	for _, a := range args {
+		d := a.(*delivery)
+		if v, _ := tx.Local(verdictKey{c.ep.cfg.Context, d.id}); v != claimed || d.handler.prefetch == nil {
+			continue
+		}
+		if bodies[d.handler] == nil {
+			order = append(order, d.handler)
+		}
+		bodies[d.handler] = append(bodies[d.handler], d.body)
+	}
+	for _, h := range order {
+		if err := h.prefetch(ctx, tx, bodies[h]); err != nil {
+			return fmt.Errorf("prefetching for %s: %w", h.typ, err)
+		}
+	}
+	return nil
+}
+
+// run applies the message in the batch's transaction.
+func (d *delivery) run(e *Endpoint) func(ctx context.Context, tx *sqldb.Tx) error {
+	return func(ctx context.Context, tx *sqldb.Tx) error {
+		v, _ := tx.Local(verdictKey{e.cfg.Context, d.id})
+		switch v {
+		case claimed:
+			tx.SetLocal(verdictKey{e.cfg.Context, d.id}, duplicate) // for a second copy in this batch, with whatever key
+			return d.handler.apply(d.context(ctx), tx, d.body)
+		case parked:
+			return e.queueDeadLetter(tx, d, "parked", "parked behind a dead letter of the same key")
+		}
+		return nil
+	}
+}

@@ -108,8 +108,13 @@ func TestMoneyThatArrivesDuringTheCancellationGoesBack(t *testing.T) {
 		id := s.place()
 		s.untilStep(id, takePayment, started)
 		s.cancel(id).is(http.StatusAccepted)
-		s.payments.say(s.payments.late(id)...)
-		o := s.until(id, func(o orderBody) bool { return o.Payment == "captured" })
+		for range 2 {
+			s.payments.say(s.payments.late(id)...)
+		}
+		s.rest()
+		require.Equal(t, []string{"order.placed", "stock.reserved", "cancellation.requested", "compensation.started", "payment.captured"}, s.history(id))
+		o := s.read(id)
+		require.Equal(t, "captured", o.Payment)
 		require.Equal(t, "pending", o.Status)
 		require.Equal(t, "compensating", s.saga(id).State)
 

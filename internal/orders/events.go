@@ -3,6 +3,7 @@ package orders
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"shop/internal/inventory/inventoryapi"
@@ -36,15 +37,15 @@ var eventTypes = map[string]func() event{
 	"order.cancelled":        func() event { return &cancelled{} },
 }
 
-var eventNames = func() map[string]string {
-	names := map[string]string{}
+var eventNames = func() map[reflect.Type]string {
+	names := map[reflect.Type]string{}
 	for name, make := range eventTypes {
-		names[fmt.Sprintf("%T", make())] = name
+		names[reflect.TypeOf(make())] = name
 	}
 	return names
 }()
 
-func nameOf(e event) string { return eventNames[fmt.Sprintf("%T", e)] }
+func nameOf(e event) string { return eventNames[reflect.TypeOf(e)] }
 
 // decodeEvent reads a stored event. Errors: a name this program does not know, or data that does not fit it.
 func decodeEvent(name string, data []byte) (event, error) {

@@ -1,6 +1,8 @@
 package orders
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,6 +15,8 @@ import (
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -90,6 +94,29 @@ func TestAnUnchangedOrderIsNotSentAgain(t *testing.T) {
 		s.cancel(id)
 		s.untilStatus(id, Cancelled)
 		require.NotEqual(t, tag, s.get("/v1/orders/"+id, "If-None-Match", tag).is(http.StatusOK).header.Get("ETag"))
+	})
+}
+
+func TestAnEventRemembersWhatCausedIt(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+		first, err := price(t.Context(), s.catalog, basket().wish())
+		require.NoError(t, err)
+		id, ctx := newID(), telemetry.WithTraceparent(t.Context(), "00-"+trace+"-00f067aa0ba902b7-01")
+		require.NoError(t, s.db.Write(ctx, id, func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := s.m.process.place(ctx, tx, id, first)
+			return err
+		}))
+		s.rest()
+		var rows []sqldb.JSON
+		require.NoError(t, s.db.Select(t.Context(), &rows, `SELECT metadata FROM events WHERE stream_id = $1 ORDER BY version`, id))
+		require.Len(t, rows, 5)
+		for i, row := range rows {
+			var m metadata
+			require.NoError(t, json.Unmarshal(row, &m))
+			require.Equal(t, trace, m.Trace, "event %d", i+1)
+			require.Equal(t, i > 0, strings.HasPrefix(m.Cause, "msg_"), "event %d", i+1)
+		}
 	})
 }
 

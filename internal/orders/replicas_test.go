@@ -119,6 +119,20 @@ func TestADeadlineIsKeptByALeaderWhoseCopyHasNone(t *testing.T) {
 	})
 }
 
+func TestADeadlineThatWasMetMeanwhileIsForgotten(t *testing.T) {
+	eachHouse(t, 1, func(t *testing.T, h *house) {
+		m, id := h.replicas[0], h.place(t, 0)
+		h.words(t)
+		for _, answer := range []bus.Body{reservedFor(id), capturedFor(id), createdFor(id)} {
+			h.clock.Advance(m.needs.Deadlines.Pay)
+			h.tell(t, 0, answer) // in the moment between looking and doing
+			h.words(t)
+			require.NoError(t, m.store.change(t.Context(), id, m.process.overdue))
+			require.Empty(t, h.words(t))
+		}
+	})
+}
+
 func TestACustomerIsNotToldFromAnOldCopyThatItIsTooLateOrNotYet(t *testing.T) {
 	eachHouse(t, 2, func(t *testing.T, h *house) {
 		id := h.paid(t, 0)

@@ -16,12 +16,13 @@ import (
 func (m *Module) Routes(e *web.Edge) {
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/orders", ID: "place-order", Summary: "Place an order", Tags: tags, Status: http.StatusCreated, Returns: orderBody{},
-		Errors: []int{http.StatusConflict},
+		Errors: []int{http.StatusConflict}, Headers: map[string]string{"Location": "The order", "Preference-Applied": "The wait that was granted"},
 		Doc: "Prices come from the catalog. The order is pending; its outcome follows. With `Prefer: wait=5` the answer waits for it, at most five seconds. " +
 			"Too little stock is no error here: the order ends as `cancelled`, `out_of_stock`.",
 	}, m.postOrder)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", ID: "get-order", Summary: "An order, now or as it was", Tags: tags, Returns: orderBody{},
+		Headers: map[string]string{"ETag": "The order's version"}, Errors: []int{http.StatusNotModified},
 	}, m.getOrder)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Summary: "Orders, the newest first", Tags: tags,

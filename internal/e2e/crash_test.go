@@ -218,7 +218,7 @@ func (cl *crashClients) wish(key string, n int) {
 			cl.c.t.Errorf("status %d: %s", st, raw)
 			return
 		}
-		time.Sleep(time.Duration(5+rand.IntN(10)) * time.Millisecond) // the shop is down: ask again soon
+		<-time.After(time.Duration(5+rand.IntN(10)) * time.Millisecond) // the shop is down: ask again soon
 	}
 }
 
@@ -284,7 +284,7 @@ func crashAtRandom(t *testing.T, url string, kills int) {
 	clients := c.clients(50)
 	var slowest time.Duration
 	for range kills {
-		time.Sleep(time.Duration(dice.Int64N(int64(700 * time.Millisecond)))) // the moment of death, not a wait for an event
+		<-time.After(time.Duration(dice.Int64N(int64(700 * time.Millisecond)))) // the moment of death, not a wait for an event
 		c.kill(syscall.SIGKILL)
 		slowest = max(slowest, c.start())
 	}

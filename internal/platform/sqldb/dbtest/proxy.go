@@ -189,6 +189,7 @@ func (l *link) answers() error {
 		case CutAmid:
 			_ = l.forward(l.client, frame[:len(frame)/2])
 			return errCut
+		case Pass, CutBefore: // what was to be cut before never came here
 		}
 		if err := l.forward(l.client, frame); err != nil {
 			return err

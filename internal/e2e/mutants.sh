@@ -34,13 +34,13 @@ plant() {
 }
 
 plant "no inbox check: a message that comes twice is applied twice" \
-  internal/platform/bus/consumer.go 's/case duplicate:\n\s*return nil\n/case duplicate:\n/' ./internal/platform/bus
+  internal/platform/bus/inbox.go 's/id\}, duplicate\)/id}, claimed)/' ./internal/platform/bus
 
 plant "no version check: two changes of one order both count" \
   internal/orders/store.go 's/(SELECT r\.stream_id, r\.version, r\.type, r\.data, r\.metadata, r\.recorded_at FROM \{rows\})/$1 WHERE true ON CONFLICT DO NOTHING/' ./internal/orders
 
 plant "delete before acknowledge: what is under way is lost with the process" \
-  internal/platform/bus/relay.go 's/async\.Send\(row\.Topic, msg, func\(err error\) \{ r\.settled\(row, err\) \}\)/async.Send(row.Topic, msg, func(error) {}); r.settled(row, nil)/' ./internal/platform/bus
+  internal/platform/bus/flight.go 's/async\.Send\(row\.Topic, msg, func\(err error\) \{ t\.settled\(p, id, messageID, err\) \}\)/async.Send(row.Topic, msg, func(error) {}); t.settled(p, id, messageID, nil)/' ./internal/platform/bus
 
 plant "a compensation left out: a cancelled order keeps the money" \
   internal/orders/order.go 's/st := o\.Steps\[s\]\.State; s != confirmOrder &&/st := o.Steps[s].State; s != confirmOrder \&\& s != takePayment \&\&/' ./internal/orders

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +81,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 // street is a sender and a receiver with a transport between them.
 type street struct {
 	t        testing.TB
+	url      string
 	sender   *sqldb.DB
 	receiver *sqldb.DB
 	from, to *Endpoint
@@ -95,7 +95,7 @@ func eachStreet(t *testing.T, test func(t *testing.T, s *street)) {
 }
 
 func newStreet(t testing.TB, url string) *street {
-	s := &street{t: t, sender: openContext(t, url, "sender"), receiver: openContext(t, url, "receiver"), memory: NewMemory()}
+	s := &street{t: t, url: url, sender: openContext(t, url, "sender"), receiver: openContext(t, url, "receiver"), memory: NewMemory()}
 	s.memory.pause = time.Millisecond
 	s.from, s.to = s.endpoint("sender", s.sender, s.memory), s.endpoint("receiver", s.receiver, s.memory)
 	withEffects(t, s.receiver)
@@ -184,11 +184,6 @@ func keyOf(i int) string { return "key" + strconv.Itoa(i) }
 
 var errBad = errors.New("bad luck")
 
-// stations notes what was called, in order, from any goroutine.
-type stations struct{ n atomic.Int64 }
-
-func (s *stations) pass() int64 { return s.n.Add(1) }
-
 func deadLetters(t testing.TB, db *sqldb.DB) []DeadLetter {
 	t.Helper()
 	list, err := DeadLetters(t.Context(), db, 0, 1000)
@@ -199,7 +194,7 @@ func deadLetters(t testing.TB, db *sqldb.DB) []DeadLetter {
 // states is what is in the dead letters, oldest first: "key/n state".
 func states(t testing.TB, db *sqldb.DB) []string {
 	t.Helper()
-	out := []string{}
+	var out []string
 	for _, d := range deadLetters(t, db) {
 		var m happened
 		if err := unmarshal(d.Body, &m); err != nil {

@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"fmt"
+
+	"shop/internal/platform/telemetry"
 )
 
 // Kind tells what happened from what shall happen.
@@ -80,4 +82,15 @@ func withCause(ctx context.Context, c Cause) context.Context {
 func CauseOf(ctx context.Context) Cause {
 	c, _ := ctx.Value(causeKey{}).(Cause)
 	return c
+}
+
+// Continue is ctx as a continuation of from: in the same trace, and with the same cause for what it publishes. For work that goes on after a handler has ended.
+func Continue(ctx, from context.Context) context.Context {
+	if cause := CauseOf(from); cause.MessageID != "" {
+		ctx = withCause(ctx, cause)
+	}
+	if trace := telemetry.Traceparent(from); trace != "" {
+		ctx = telemetry.WithTraceparent(ctx, trace)
+	}
+	return ctx
 }

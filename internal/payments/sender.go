@@ -3,6 +3,8 @@ package payments
 import (
 	"context"
 	"sync"
+
+	"shop/internal/platform/bus"
 )
 
 // task is a call to the provider and what follows from it. It ends with its ctx.
@@ -29,10 +31,10 @@ func (s *senders) start(n int) {
 	}
 }
 
-// offer hands over a task and does not wait.
-func (s *senders) offer(t task) {
+// offer hands over a task that follows from what runs with from, and does not wait.
+func (s *senders) offer(from context.Context, t task) {
 	select {
-	case s.queue <- t:
+	case s.queue <- func(ctx context.Context) { t(bus.Continue(ctx, from)) }:
 	default:
 	}
 }

@@ -68,10 +68,10 @@ func (s *step) pursue(now time.Time, lease time.Duration) {
 func (m *Module) carryOut(ctx context.Context, tx *sqldb.Tx, s step) error {
 	if s.refund != nil {
 		insertRefund(tx, *s.refund)
-		tx.AfterCommit(func() { m.senders.offer(m.giveBack(*s.refund)) })
+		tx.AfterCommit(func() { m.senders.offer(ctx, m.giveBack(*s.refund)) })
 	}
 	if s.void {
-		tx.AfterCommit(func() { m.senders.offer(m.askToVoid(s.payment)) })
+		tx.AfterCommit(func() { m.senders.offer(ctx, m.askToVoid(s.payment)) })
 	}
 	if s.event == nil {
 		return nil

@@ -32,7 +32,7 @@ func (m *Module) take(ctx context.Context, tx *sqldb.Tx, c paymentsapi.TakePayme
 		}
 	}
 	if p.status == sending && !found {
-		tx.AfterCommit(func() { m.senders.offer(m.askToCharge(p)) })
+		tx.AfterCommit(func() { m.senders.offer(ctx, m.askToCharge(p)) })
 		return nil
 	}
 	if answer := p.takeAnswer(); answer != nil {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"shop/internal/platform/fault"
+	"shop/internal/platform/telemetry"
 )
 
 // observe is the outermost layer: it names the request, and when it is answered, counts and logs it.
@@ -30,7 +31,8 @@ func observe(o Options) func(http.Handler) http.Handler {
 					q.traceID = id
 				}
 			}
-			r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+			ctx := telemetry.WithTraceparent(context.WithValue(r.Context(), requestKey{}, q), q.traceparent()) // for what leaves as a message
+			r = r.WithContext(ctx)
 			rec := &recorder{ResponseWriter: w}
 			rec.Header()["X-Request-Id"] = []string{q.traceID}
 

@@ -32,13 +32,8 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// Traceparent continues the trace in a message or a call to another service: the W3C header with a new span id. It is
-// empty outside a request.
-func Traceparent(ctx context.Context) string {
-	q := requestOf(ctx)
-	if q == nil {
-		return ""
-	}
+// traceparent continues the trace in what the request sets off: the W3C header with a new span id.
+func (q *request) traceparent() string {
 	return "00-" + q.traceID + "-" + randomHex(8) + "-" + q.flags
 }
 

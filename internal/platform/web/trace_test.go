@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -32,7 +33,7 @@ func TestAValidTraceparentIsContinuedAndAnyOtherReplaced(t *testing.T) {
 	var parent string
 	s := open(t, func(e *web.Edge) {
 		e.Router.Get("/trace", func(w http.ResponseWriter, r *http.Request) {
-			parent = web.Traceparent(r.Context())
+			parent = telemetry.Traceparent(r.Context())
 			_, _ = w.Write([]byte(web.TraceID(r.Context())))
 		})
 	})
@@ -45,7 +46,7 @@ func TestAValidTraceparentIsContinuedAndAnyOtherReplaced(t *testing.T) {
 		require.NotContains(t, parent, "00f067aa0ba902b7", "a call onward is a span of its own")
 	}
 	require.Empty(t, web.TraceID(context.Background()))
-	require.Empty(t, web.Traceparent(context.Background()))
+	require.Empty(t, telemetry.Traceparent(context.Background()))
 	require.Nil(t, web.RequestBody(context.Background()))
 }
 

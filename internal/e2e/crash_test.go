@@ -144,7 +144,7 @@ func (c *crashing) request(method, path, key string, body any) (int, []byte, err
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
-	client := &http.Client{Timeout: 20 * time.Second, Transport: crashTransport}
+	client := &http.Client{Timeout: time.Minute, Transport: crashTransport}
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -154,21 +154,52 @@ func (c *crashing) request(method, path, key string, body any) (int, []byte, err
 	return res.StatusCode, raw, err
 }
 
-var crashTransport = &http.Transport{MaxIdleConnsPerHost: 64}
+var crashTransport = &http.Transport{MaxIdleConnsPerHost: 256}
 
 const crashSKUs = 20
 
 func (c *crashing) stock() {
 	c.t.Helper()
 	for i := range crashSKUs {
-		sku := fmt.Sprintf("SKU-%d", i)
-		st, b, err := c.request("PUT", "/v1/products/"+sku, "", map[string]any{"name": sku, "price": map[string]any{"amount": 100 + i, "currency": "EUR"}})
-		require.NoError(c.t, err)
-		require.Contains(c.t, []int{200, 201}, st, string(b))
-		st, b, err = c.request("POST", "/v1/inventory/"+sku+"/movements", "stock-"+sku, map[string]any{"quantity": 1_000_000, "reason": "received"})
-		require.NoError(c.t, err)
-		require.Equal(c.t, 201, st, string(b))
+		c.product(fmt.Sprintf("SKU-%d", i), int64(100+i), 1_000_000)
 	}
+}
+
+// product puts a product into the catalog and units of it into stock.
+func (c *crashing) product(sku string, price, units int64) {
+	c.t.Helper()
+	st, b, err := c.request("PUT", "/v1/products/"+sku, "", map[string]any{"name": sku, "price": map[string]any{"amount": price, "currency": "EUR"}})
+	require.NoError(c.t, err)
+	require.Contains(c.t, []int{200, 201}, st, string(b))
+	st, b, err = c.request("POST", "/v1/inventory/"+sku+"/movements", "stock-"+sku, map[string]any{"quantity": units, "reason": "received"})
+	require.NoError(c.t, err)
+	require.Equal(c.t, 201, st, string(b))
+}
+
+// orders lists the ids of the orders with the status; of all when it is empty.
+func (c *crashing) orders(status string) map[string]bool {
+	c.t.Helper()
+	ids, first := map[string]bool{}, "/v1/orders?limit=200"
+	if status != "" {
+		first += "&status=" + status
+	}
+	for path := first; path != ""; {
+		_, raw, err := c.request("GET", path, "", nil)
+		require.NoError(c.t, err)
+		var page struct {
+			Data []struct{ ID string }
+			Next *string `json:"next_cursor"`
+		}
+		require.NoError(c.t, json.Unmarshal(raw, &page))
+		for _, o := range page.Data {
+			ids[o.ID] = true
+		}
+		path = ""
+		if page.Next != nil {
+			path = first + "&after=" + *page.Next
+		}
+	}
+	return ids
 }
 
 // crashClients order without pause, each wish under its own key, repeated until it is answered; what they were told is kept.
@@ -252,23 +283,7 @@ func (cl *crashClients) verify() {
 			t.Errorf("order %s was acknowledged and is lost or open: %d %s %v", id, st, raw, err)
 		}
 	}
-	orders := map[string]bool{}
-	for path := "/v1/orders?limit=200"; path != ""; {
-		_, raw, err := cl.c.request("GET", path, "", nil)
-		require.NoError(t, err)
-		var page struct {
-			Data []struct{ ID string }
-			Next *string `json:"next_cursor"`
-		}
-		require.NoError(t, json.Unmarshal(raw, &page))
-		for _, o := range page.Data {
-			orders[o.ID] = true
-		}
-		path = ""
-		if page.Next != nil {
-			path = "/v1/orders?limit=200&after=" + *page.Next
-		}
-	}
+	orders := cl.c.orders("")
 	require.LessOrEqual(t, len(orders), len(cl.tried), "more orders than wishes")
 	require.GreaterOrEqual(t, len(orders), len(cl.told))
 }

@@ -34,7 +34,7 @@ lint: $(LINTER) ## golangci-lint; each exception in .golangci.yaml has its reaso
 
 .PHONY: torture
 torture: ## the long fault tests: kills, cuts, freezes, full disks; takes up to an hour
-	$(PGRUN) go test -tags torture -timeout 60m ./internal/e2e/...
+	$(PGRUN) go test -tags torture -timeout 60m ./internal/e2e/... ./internal/platform/...
 
 .PHONY: mutants
 mutants: ## plants bugs (no inbox check, no version check, …) and shows that a test finds each

@@ -200,7 +200,7 @@ func (m done) MessageKey() string { return m.Key }
 
 func TestABacklogDrains(t *testing.T) {
 	eachStreet(t, func(t *testing.T, s *street) {
-		const keys, each = 1000, 100
+		const keys, each = 1000, backlogEach
 		On(s.to, record)
 		for n := range each {
 			bodies := make([]Body, keys)

@@ -50,19 +50,25 @@ func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error 
 	return c.prefetch(ctx, tx, args)
 }
 
+// A join, because PostgreSQL plans `message_id = ANY (…)` behind a column of one value as a walk through the whole index.
+var findInbox = sqldb.Many{
+	SQL:     `SELECT i.message_id FROM {rows} JOIN inbox i ON i.consumer = r.consumer AND i.message_id = r.message_id`,
+	Columns: "consumer text, message_id text",
+}
+
 // judgeRest tells duplicates from messages that must park.
 func (c *consumer) judgeRest(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	var ids, known []string
+	var rest [][]any
+	var known []string
 	for _, a := range args {
-		if _, ok := tx.Local(verdictKey{c.ep.cfg.Context, a.(*delivery).id}); !ok {
-			ids = append(ids, a.(*delivery).id)
+		key := verdictKey{c.ep.cfg.Context, a.(*delivery).id}
+		if _, judged := tx.Local(key); !judged {
+			tx.SetLocal(key, parked)
+			rest = append(rest, []any{key.consumer, key.message})
 		}
 	}
-	if err := tx.Select(ctx, &known, `SELECT message_id FROM inbox WHERE consumer = $1 AND message_id IN {$2}`, c.ep.cfg.Context, ids); err != nil {
+	if err := sqldb.SelectMany(ctx, tx, &findInbox, rest, &known); err != nil {
 		return err
-	}
-	for _, id := range ids {
-		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, parked)
 	}
 	for _, id := range known {
 		tx.SetLocal(verdictKey{c.ep.cfg.Context, id}, duplicate)

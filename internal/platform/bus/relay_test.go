@@ -300,7 +300,7 @@ func TestTheOrderOfAKeySurvivesTheDeathOfLeaders(t *testing.T) {
 			}
 		})
 	}
-	for round := range 6 {
+	for round := range 4 {
 		var leader, other *replica
 		eventually(t, "one leads", func() bool {
 			leader, other = replicas[0], replicas[1]
@@ -310,7 +310,7 @@ func TestTheOrderOfAKeySurvivesTheDeathOfLeaders(t *testing.T) {
 			return leader.from.Leading()
 		})
 		reached := countEffects(setup.receiver)
-		applied(t, setup.receiver, reached+200)
+		applied(t, setup.receiver, reached+100)
 		end := leader.revive
 		if round%2 == 0 {
 			leader.die()
@@ -320,7 +320,7 @@ func TestTheOrderOfAKeySurvivesTheDeathOfLeaders(t *testing.T) {
 		}
 		eventually(t, "the other succeeds", other.from.Leading)
 		reached = countEffects(setup.receiver)
-		applied(t, setup.receiver, reached+200)
+		applied(t, setup.receiver, reached+100)
 		end()
 	}
 	over.Store(true)

@@ -97,7 +97,7 @@ func (r *rough) deliver(topic string, msg *message.Message, done func(error)) {
 // F9, I9, I10
 func TestEveryMessageTakesEffectOnceAndInOrderOverARoughTransport(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, url string) {
-		const keys, each = 200, 50
+		const keys, each = 200, roughEach
 		s := newStreet(t, url)
 		over := newRough(t, s.memory)
 		s.sender = openWith(t, sqldb.Config{Context: "sender", URL: url, Lanes: 4}) // which leaves gaps among the ids

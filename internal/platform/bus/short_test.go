@@ -6,4 +6,4 @@ package bus
 const backlogEach = 15
 
 // roughEach is how many messages of each of two hundred keys go over the rough transport, ten copies each, on each kind of database.
-const roughEach = 25
+const roughEach = 10

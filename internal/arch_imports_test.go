@@ -28,6 +28,7 @@ const (
 	platform   kind = "the platform"
 	migrations kind = "the migrations"
 	endToEnd   kind = "the end-to-end tests"
+	benchmark  kind = "the benchmark"
 	plan       kind = "the proof of the plan"
 	unplanned  kind = "no room of the plan"
 )
@@ -97,6 +98,8 @@ func (h *tree) innerRoom(name, child string, depth int) room {
 		return room{edge, name}
 	case name == "e2e":
 		return room{endToEnd, ""}
+	case name == "bench" && depth == 2:
+		return room{benchmark, ""}
 	case !h.contexts[name]:
 		return room{unplanned, name}
 	case depth == 2:
@@ -119,7 +122,7 @@ func (h *tree) forbids(f *file, from room, target string) string {
 	}
 	dir := strings.TrimPrefix(target, module)
 	to := h.roomOf(dir)
-	testing := f.test() || from.kind == endToEnd || isTestSupport(f.dir())
+	testing := f.test() || from.kind == endToEnd || from.kind == benchmark || isTestSupport(f.dir())
 	switch {
 	case from.kind == plan || from.kind == migrations || from.kind == unplanned:
 		return string(from.kind) + " imports nothing of ours"
@@ -212,6 +215,9 @@ func TestAForbiddenImportIsFound(t *testing.T) {
 		breaks("a heart reads the migrations", "internal/orders/x.go", "shop/migrations", "for cmd/shop and for tests"),
 		breaks("the product uses the tests' database", "cmd/shop/x.go", "shop/internal/platform/sqldb/pgtest", "pgtest is for tests"),
 		breaks("the platform uses the tests' database", "internal/platform/bus/x.go", "shop/internal/platform/sqldb/dbtest", "dbtest is for tests"),
+		breaks("the benchmark imports a heart", "internal/bench/x.go", "shop/internal/orders", "only cmd/shop"),
+		breaks("the benchmark imports a published language", "internal/bench/x.go", "shop/internal/orders/ordersapi", "may not know ordersapi"),
+		breaks("the product uses the benchmark", "cmd/shop/x.go", "shop/internal/bench", "nobody imports"),
 		breaks("the product uses the end-to-end tests", "cmd/shop/x.go", "shop/internal/e2e", "nobody imports"),
 		breaks("somebody imports what only the program needs", "internal/orders/x.go", "shop/cmd/shop/internal/rest", "nobody imports"),
 		breaks("somebody imports a command", "internal/orders/x.go", "shop/cmd/shop", "nobody imports"),

@@ -71,6 +71,7 @@ var planted = map[string]string{
 	"internal/inventory/internal/count/c.go":       `package count; import _ "shop/internal/platform/clock"`,
 	"internal/notifications/notifications.go":      `package notifications; import (_ "shop/internal/orders/ordersapi"; _ "shop/internal/inventory/inventoryapi")`,
 	"internal/gateway/gateway.go":                  `package gateway; import (_ "shop/internal/orders/ordersapi"; _ "shop/internal/platform/web")`,
+	"internal/bench/clonestore.go":                 "package main; import (_ \"shop/internal/platform/sqldb\"; _ \"shop/internal/platform/sqldb/pgtest\"); const q = `UPDATE stock SET reserved = 1`",
 	"internal/e2e/flow_test.go":                    `package e2e; import (_ "shop/internal/orders"; _ "shop/internal/inventory")`,
 	"internal/platform/sqldb/dbtest/dbtest.go":     `package dbtest; import (_ "shop/internal/platform/sqldb/pgtest"; _ "shop/migrations")`,
 	"internal/platform/sqldb/pgtest/pgrun/main.go": `package main; import _ "shop/internal/platform/sqldb/pgtest"`,

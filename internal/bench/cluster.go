@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -156,17 +155,6 @@ func (c *cluster) version(ctx context.Context) string {
 
 // reported is how long PostgreSQL's sessions may take to report what they did.
 const reported = 1200 * time.Millisecond
-
-// output runs a command that ends by itself; its error holds what it said.
-func output(cmd *exec.Cmd) ([]byte, error) {
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return out, err
-}
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

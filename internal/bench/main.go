@@ -57,6 +57,7 @@ type bench struct {
 	dir     string   // everything temporary
 	binary  string   // the shop
 	cluster *cluster // nil when PostgreSQL is not measured
+	anchors *anchors // nil when they are not measured
 	journal journal
 }
 
@@ -135,6 +136,9 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 	if err := b.journal.add(b.describe(ctx)); err != nil {
 		return err
 	}
+	if err := b.prepareAnchors(ctx); err != nil {
+		return err
+	}
 	for rep := 1; rep <= b.reps; rep++ {
 		if err := b.repetition(ctx, rep); err != nil {
 			return err
@@ -145,11 +149,15 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 
 // repetition measures every part once.
 func (b *bench) repetition(ctx context.Context, rep int) error {
-	for _, kind := range b.databases {
+	steps := []func() error{func() error { return b.measureAnchors(ctx, rep) }}
+	for _, kind := range slices.Backward(b.databases) {
 		if b.measures("flow") {
-			if err := b.flow(ctx, rep, kind); err != nil {
-				return err
-			}
+			steps = slices.Insert(steps, 0, func() error { return b.flow(ctx, rep, kind) })
+		}
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -50,22 +50,29 @@ func (b *bench) undisturbed(ctx context.Context, m meter, once func() (record, e
 	return best, nil
 }
 
-// measure drives the load against a running shop and records what happened, under the names that r has already.
-func (b *bench) measure(ctx context.Context, s *shop, l load, r record) error {
-	l.addr, l.warm, l.measure = s.addr, b.warm, b.secs
-	m := b.meter(s)
-	best, err := b.undisturbed(ctx, m, func() (record, error) { return b.measureOnce(ctx, s, l, m, r) })
+// target is a server to measure.
+type target struct {
+	*process
+	cluster *cluster                                          // where it stores; nil when that is not PostgreSQL
+	counts  func(context.Context) (map[string]float64, error) // what it says of itself, by figure, as sums since it began
+}
+
+// measure drives the load against a target and records what happened, under the names that r has already.
+func (b *bench) measure(ctx context.Context, t target, l load, r record) error {
+	l.addr, l.warm, l.measure = t.addr, b.warm, b.secs
+	m := b.meter(t.process)
+	best, err := b.undisturbed(ctx, m, func() (record, error) { return t.measureOnce(ctx, l, m, r) })
 	if err != nil {
 		return err
 	}
 	return b.journal.add(best)
 }
 
-// meter accounts for the shop and, if there is one, the cluster.
-func (b *bench) meter(s *shop) meter {
+// meter accounts for the program and, if there is one, the cluster.
+func (b *bench) meter(p *process) meter {
 	m := meter{}
-	if s != nil {
-		m["shop"] = s.pid()
+	if p != nil {
+		m["program"] = p.pid()
 	}
 	if b.cluster != nil {
 		m["postgres"] = b.cluster.Pid()
@@ -75,31 +82,31 @@ func (b *bench) meter(s *shop) meter {
 
 // measureOnce takes rates, latencies, CPU and memory from the measured time. What is counted, such as statements, is divided by the orders of the whole
 // load, from one silence to the next: so each order is counted with all that was done for it, also what came after its confirmation.
-func (b *bench) measureOnce(ctx context.Context, s *shop, l load, m meter, r record) (record, error) {
-	if s.cluster != nil {
-		if err := s.cluster.checkpoint(ctx); err != nil {
+func (t target) measureOnce(ctx context.Context, l load, m meter, r record) (record, error) {
+	if t.cluster != nil {
+		if err := t.cluster.checkpoint(ctx); err != nil {
 			return r, err
 		}
 	}
-	before, err := s.counters(ctx)
+	before, err := t.counters(ctx)
 	if err != nil {
 		return r, err
 	}
-	o, err := l.run(ctx, m, s.pid())
+	o, err := l.run(ctx, m, t.pid())
 	if err != nil {
 		return r, err
 	}
 	if err := pause(ctx, reported); err != nil {
 		return r, err
 	}
-	after, err := s.counters(ctx)
+	after, err := t.counters(ctx)
 	if err != nil {
 		return r, err
 	}
 	r.Figures = o.figures()
-	r.Figures[memoryPeak] = residentPeak(s.pid())
-	if s.cluster != nil {
-		r.Figures[memoryPostgres] = treePSS(s.cluster.Pid())
+	r.Figures[memoryPeak] = residentPeak(t.pid())
+	if t.cluster != nil {
+		r.Figures[memoryPostgres] = treePSS(t.cluster.Pid())
 	} else {
 		delete(r.Figures, cpuPostgres)
 	}
@@ -110,6 +117,20 @@ func (b *bench) measureOnce(ctx context.Context, s *shop, l load, m meter, r rec
 		r.Marks = append(r.Marks, fmt.Sprintf("%d errors, the first: %v", o.errors, o.first))
 	}
 	return r, nil
+}
+
+// counters are all that only grows.
+func (t target) counters(ctx context.Context) (sums map[string]float64, err error) {
+	sums = map[string]float64{}
+	if t.counts != nil {
+		if sums, err = t.counts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if t.cluster != nil {
+		sums[walBytes], sums[syncs], err = t.cluster.wal(ctx)
+	}
+	return sums, err
 }
 
 // figures are what a load gives by itself.
@@ -131,16 +152,20 @@ func (o outcome) figures() map[string]float64 {
 	return f
 }
 
-// counted are the program's metrics that say what an order costs, by the figure they become. A program that lacks one is measured without.
+// counted are the shop's metrics that say what an order costs, by the figure they become. A shop that lacks one is measured without.
 var counted = map[string]string{
 	"shop_db_statements_total":  statements,
 	"shop_db_commits_total":     commits,
 	"shop_db_round_trips_total": roundTrips,
 }
 
-// counters reads all that only grows. SQLite forces its log to the disk once a commit, and does not say how much it writes: there it is what the
+func (s *shop) target() target {
+	return target{process: s.process, cluster: s.cluster, counts: s.counts}
+}
+
+// counts reads the shop's metrics. SQLite forces its log to the disk once a commit, and does not say how much it writes: there it is what the
 // process caused to be written to the disk.
-func (s *shop) counters(ctx context.Context) (map[string]float64, error) {
+func (s *shop) counts(ctx context.Context) (map[string]float64, error) {
 	metrics, err := s.metrics(ctx)
 	if err != nil {
 		return nil, err
@@ -151,10 +176,8 @@ func (s *shop) counters(ctx context.Context) (map[string]float64, error) {
 			sums[figure] = v
 		}
 	}
-	if s.cluster == nil {
+	if s.kind == sqlite {
 		sums[writtenToDev], sums[syncs] = writtenBytes(s.pid()), sums[commits]
-		return sums, nil
 	}
-	sums[walBytes], sums[syncs], err = s.cluster.wal(ctx)
-	return sums, err
+	return sums, nil
 }

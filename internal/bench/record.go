@@ -40,7 +40,7 @@ const (
 	stolen    = "stolen_%"   // of the machine, taken by the hypervisor
 	diskWait  = "diskwait_%" // of the machine, waiting for disks
 
-	cpuShop      = "cpu_shop_ms" // an order, as are the following
+	cpuProgram   = "cpu_program_ms" // an order, as are the following
 	cpuPostgres  = "cpu_postgres_ms"
 	cpuGenerator = "cpu_generator_ms"
 	walBytes     = "wal_bytes"
@@ -92,7 +92,7 @@ func (r record) line() string {
 			fmt.Fprintf(&b, " %s=%d", k.name, k.n)
 		}
 	}
-	for _, name := range []string{perSecond, p50, p99, cpuShop, cpuPostgres, cpuGenerator, walBytes, syncs, statements, roundTrips, memory, startup, idleCPU, foreign, failures} {
+	for _, name := range []string{perSecond, p50, p99, cpuProgram, cpuPostgres, cpuGenerator, walBytes, syncs, statements, roundTrips, memory, startup, idleCPU, foreign, failures} {
 		if v, ok := r.Figures[name]; ok {
 			fmt.Fprintf(&b, "  %s %s", name, number(v))
 		}

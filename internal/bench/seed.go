@@ -13,9 +13,9 @@ const (
 )
 
 // seed gives a shop its products and their stock, through its API.
-func (s *shop) seed(ctx context.Context, m meter) error {
+func (s *shop) seed(ctx context.Context) error {
 	var next atomic.Int64
-	return s.drive(ctx, m, load{clients: seeders, limit: skus, work: func(w *worker) error {
+	return s.drive(ctx, load{clients: seeders, limit: skus, work: func(w *worker) error {
 		n := next.Add(1)
 		w.buf = fmt.Appendf(w.buf[:0], `{"name":"Product %d","description":"The product number %d of the measurement: sold one or two at a time, and never out of stock.","price":{"amount":%d,"currency":"EUR"}}`,
 			n, n, 500+n*7919%9500)
@@ -37,11 +37,11 @@ func (w *worker) expect(method, path, headers string, body []byte, want int) err
 
 // history has a shop carry orders of two lines, and then gives PostgreSQL fresh statistics: on empty tables its plans are
 // made for empty tables, and figures depend on when autovacuum comes by.
-func (s *shop) history(ctx context.Context, m meter, orders int) error {
+func (s *shop) history(ctx context.Context, orders int) error {
 	if orders == 0 {
 		return nil
 	}
-	if err := s.drive(ctx, m, load{clients: 32, limit: int64(orders), work: placeOrders(2)}); err != nil {
+	if err := s.drive(ctx, load{clients: 32, limit: int64(orders), work: placeOrders(2)}); err != nil {
 		return err
 	}
 	if s.cluster == nil {
@@ -51,9 +51,9 @@ func (s *shop) history(ctx context.Context, m meter, orders int) error {
 }
 
 // drive runs a load that prepares a measurement: nothing may go wrong in it.
-func (s *shop) drive(ctx context.Context, m meter, l load) error {
+func (s *shop) drive(ctx context.Context, l load) error {
 	l.addr = s.addr
-	o, err := l.run(ctx, m, 0)
+	o, err := l.run(ctx, nil, 0)
 	if err == nil && o.errors > 0 {
 		err = fmt.Errorf("preparing %s: %d errors, the first: %w", s.kind, o.errors, o.first)
 	}

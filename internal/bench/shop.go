@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -41,7 +38,7 @@ type place struct {
 	kind    string   // sqlite or postgres
 	url     string   // SHOP_DATABASE_URL
 	dir     string   // of the SQLite files, and of the log
-	name    string   // of the database on PostgreSQL
+	name    string   // of its database on PostgreSQL
 	cluster *cluster // on PostgreSQL
 }
 
@@ -52,13 +49,12 @@ func (b *bench) newPlace(ctx context.Context, kind, name string) (*place, error)
 		return nil, err
 	}
 	p.url = "sqlite:" + p.dir
-	if kind == sqlite {
-		return p, nil // serve migrates it
-	}
-	p.cluster = b.cluster
-	p.url = b.cluster.url(name)
-	if err := b.cluster.fresh(ctx, name); err != nil {
-		return nil, err
+	if kind == postgres {
+		p.cluster = b.cluster
+		p.url = b.cluster.url(name)
+		if err := b.cluster.fresh(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	_, err := output(p.command(ctx, "migrate", "up"))
 	return p, err
@@ -83,18 +79,14 @@ func (p *place) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd.Env = append(cmd.Env, "SHOP_DATABASE_URL="+p.url, "SHOP_LOG_LEVEL=warn")
 	cmd.Dir = p.dir
-	dieWithUs(cmd)
 	return cmd
 }
 
 // shop is a program that serves.
 type shop struct {
 	*place
-	cmd         *exec.Cmd
-	addr, admin string
-	log         string
-	startup     time.Duration // from starting the process to the first 200 of /readyz
-	ended       chan error
+	*process
+	admin string
 }
 
 // serve starts the program and returns when it is ready.
@@ -107,72 +99,34 @@ func (p *place) serve(ctx context.Context) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shop{place: p, addr: addr, admin: admin, log: filepath.Join(p.dir, "shop.log"), ended: make(chan error, 1)}
-	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// The context of the process is its own: an interrupted benchmark ends it in the orderly way, which an error of stop would show.
+	cmd := p.command(context.WithoutCancel(ctx), "serve", "--addr", addr, "--admin-addr", admin)
+	process, err := launch(cmd, addr, "/readyz", filepath.Join(p.dir, "shop.log"))
+	return &shop{place: p, process: process, admin: admin}, err
+}
+
+// open makes a new shop that serves, with products, stock and a history of orders. close ends it and removes its data.
+func (b *bench) open(ctx context.Context, kind, name string, history int) (*shop, error) {
+	p, err := b.newPlace(ctx, kind, name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }()
-	s.cmd = p.command(ctx, "serve", "--addr", addr, "--admin-addr", admin)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	began := time.Now()
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
+	s, err := p.serve(ctx)
+	if err != nil {
+		return nil, errors.Join(err, p.remove(context.WithoutCancel(ctx)))
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
-	if err := s.awaitReady(); err != nil {
-		return nil, errors.Join(err, s.stop())
+	if err := s.seed(ctx); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
 	}
-	s.startup = time.Since(began)
+	if err := s.history(ctx, history); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
 	return s, nil
 }
 
-// readyLimit is how long a program may take until it serves.
-const readyLimit = 60 * time.Second
-
-func (s *shop) awaitReady() error {
-	for deadline := time.Now().Add(readyLimit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		select {
-		case err := <-s.ended:
-			s.ended <- err
-			return fmt.Errorf("the shop ended: %w\n%s", err, s.logTail())
-		default:
-		}
-		if answers200(s.addr, "/readyz") {
-			return nil
-		}
-	}
-	return fmt.Errorf("the shop is not ready after %v\n%s", readyLimit, s.logTail())
-}
-
-// answers200 asks once, on a connection of its own.
-func answers200(addr, path string) bool {
-	c, err := dial(addr, time.Now().Add(5*time.Second))
-	if err != nil {
-		return false
-	}
-	defer c.close()
-	status, _, err := c.do(http.MethodGet, path, "", nil)
-	return err == nil && status == http.StatusOK
-}
-
-// pid is that of the program.
-func (s *shop) pid() int { return s.cmd.Process.Pid }
-
-// stop asks the program to end and waits for it.
-func (s *shop) stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case err := <-s.ended:
-		if err != nil {
-			err = fmt.Errorf("the shop ended badly: %w\n%s", err, s.logTail())
-		}
-		return err
-	case <-time.After(30 * time.Second):
-		return errors.Join(errors.New("the shop does not stop"), s.cmd.Process.Kill())
-	}
+// close stops the shop and removes its data, also when ctx has ended.
+func (s *shop) close(ctx context.Context) error {
+	return errors.Join(s.stop(), s.remove(context.WithoutCancel(ctx)))
 }
 
 // warnings is how many lines the program has logged; at its level each is something unusual.
@@ -181,24 +135,31 @@ func (s *shop) warnings() int {
 	return bytes.Count(b, []byte("\n"))
 }
 
-func (s *shop) logTail() string {
-	b, _ := os.ReadFile(s.log)
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+// get reads a path of the program's API or admin port. Errors: also any status but 200.
+func get(ctx context.Context, addr, path string) (http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: status %d: %.300s", path, resp.StatusCode, body)
+	}
+	return resp.Header, body, err
 }
 
 // metrics reads the program's counters.
 func (s *shop) metrics(ctx context.Context) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/metrics", nil)
+	_, body, err := get(ctx, s.admin, "/metrics")
 	if err != nil {
 		return nil, err
 	}
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return parseMetrics(resp.Body)
+	return parseMetrics(bytes.NewReader(body))
 }
 
 // parseMetrics reads counters and gauges in Prometheus' text format and sums each over its labels.
@@ -220,17 +181,4 @@ func parseMetrics(r io.Reader) (map[string]float64, error) {
 		}
 	}
 	return sums, nil
-}
-
-// freeAddr finds a loopback port below 32768, where Linux begins to hand out the ports of outgoing connections: a client's
-// could take it.
-func freeAddr() (string, error) {
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(32768-20000))
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			return addr, l.Close()
-		}
-	}
-	return "", errors.New("no free port between 20000 and 32767")
 }

@@ -109,9 +109,7 @@ func (m *Module) postOrder(ctx context.Context, in *placeInput) (web.Raw, error)
 		if err != nil {
 			return web.Raw{}, err
 		}
-		sum := summaryOf(o)
-		sum.Placed = fixedOf(o.Placed)
-		return web.Raw{Status: http.StatusCreated, Body: sum.document()}.With("Location", "/v1/orders/"+orderID), nil
+		return web.Raw{Status: http.StatusCreated, Body: wholeSummaryOf(o).document()}.With("Location", "/v1/orders/"+orderID), nil
 	})
 	return m.answerPlaced(ctx, in, reply, orderID, outcome, err)
 }

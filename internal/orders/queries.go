@@ -47,9 +47,7 @@ func (s *store) findAsOf(ctx context.Context, id string, at time.Time) (summary,
 	if len(orders) == 0 {
 		return summary{}, ErrNotFound
 	}
-	sum := summaryOf(orders[0])
-	sum.Placed = fixedOf(orders[0].Placed)
-	return sum, nil
+	return wholeSummaryOf(orders[0]), nil
 }
 
 // filter narrows a list of orders. Empty means any.

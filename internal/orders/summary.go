@@ -55,6 +55,13 @@ func summaryOf(o Order) summary {
 	return sum
 }
 
+// wholeSummaryOf is the summary with what never changes.
+func wholeSummaryOf(o Order) summary {
+	sum := summaryOf(o)
+	sum.Placed = fixedOf(o.Placed)
+	return sum
+}
+
 // changing are the columns that an event may change, in the order of updateSummary.
 func (s summary) changing() []any {
 	var deadline any

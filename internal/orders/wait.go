@@ -55,17 +55,25 @@ func (w *watchers) changed(o Order) {
 	}
 }
 
-// outcomeLook is how often a waiting request looks for itself: another process may have carried the order on.
-const outcomeLook = 100 * time.Millisecond
+// How often a waiting request looks for itself. The process that leads carries the orders on and hears of each outcome; looking is for one whose leadership goes
+// while it waits. Elsewhere nobody tells.
+const (
+	lookElsewhere = 50 * time.Millisecond
+	lookLeading   = time.Second
+)
 
 // await waits until the order is no longer pending, at most until ctx ends, and returns what it then is. outcome comes from watch, begun before the order was placed.
 func (m *Module) await(ctx context.Context, id string, outcome <-chan Order) (summary, error) {
-	look := time.NewTicker(outcomeLook)
+	interval := lookElsewhere
+	if m.ep.Leading() {
+		interval = lookLeading
+	}
+	look := time.NewTicker(interval)
 	defer look.Stop()
 	for {
 		select {
-		case <-outcome:
-			return m.store.find(context.WithoutCancel(ctx), id)
+		case o := <-outcome:
+			return wholeSummaryOf(o), nil
 		case <-ctx.Done():
 			return m.store.find(context.WithoutCancel(ctx), id)
 		case <-look.C:

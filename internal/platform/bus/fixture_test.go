@@ -211,3 +211,9 @@ func states(t testing.TB, db *sqldb.DB) []string {
 }
 
 func unmarshal(body []byte, v any) error { return json.Unmarshal(body, v) }
+
+// writeNow makes a transaction write what it has queued, so that the rows have their ids.
+func writeNow(ctx context.Context, tx *sqldb.Tx) error {
+	var one int
+	return tx.Get(ctx, &one, `SELECT 1`)
+}

@@ -56,7 +56,7 @@ func TestRowsThatAreCommittedLateAreSent(t *testing.T) {
 				if err := s.from.Publish(ctx, tx, happened{"late", round}); err != nil {
 					return err
 				}
-				err := tx.Flush(ctx) // now it has its id
+				err := writeNow(ctx, tx) // now it has its id
 				close(inserted)
 				<-commit
 				return err
@@ -85,7 +85,7 @@ func TestARowThatWasRolledBackHoldsUpNothing(t *testing.T) {
 				if err := s.from.Publish(ctx, tx, happened{"never", n}); err != nil {
 					return err
 				}
-				if err := tx.Flush(ctx); err != nil {
+				if err := writeNow(ctx, tx); err != nil {
 					return err
 				}
 				return errBad

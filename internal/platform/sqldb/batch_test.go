@@ -381,7 +381,7 @@ func TestTooManyDifferentStatementsAreADefectThatIsNamed(t *testing.T) {
 		for i := 0; err == nil; i++ {
 			require.Less(t, i, 600)
 			err = db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
-				return tx.Get(ctx, new(int), fmt.Sprintf(`SELECT %d`, i))
+				return tx.Get(ctx, new(int), fmt.Sprintf(`SELECT CAST($1 AS bigint) + %d`, i), 1)
 			})
 		}
 		require.ErrorContains(t, err, "a text that is no constant?")

@@ -8,13 +8,24 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// writeConn is a lane's own connection with its prepared statements.
-type writeConn struct {
-	*sqlx.Conn
-	prepared map[string]*sqlx.Stmt
+// conn is a lane's own connection and the transaction that is open on it. Rows that were queued go out ahead of the next statement, or of the COMMIT.
+type conn interface {
+	begin(ctx context.Context) error
+	exec(ctx context.Context, queued []manyRows, query string, args []any) (changed int64, err error)
+	get(ctx context.Context, queued []manyRows, dest any, query string, args []any) error
+	selectAll(ctx context.Context, queued []manyRows, dest any, query string, args []any) error
+	commit(ctx context.Context, queued []manyRows) error
+	rollback(ctx context.Context) error
+	close() // its state is unknown; the server rolls back what was open
 }
 
-func (l *lane) dial(ctx context.Context) (*writeConn, error) {
+// manyRows is a statement with its rows.
+type manyRows struct {
+	many *Many
+	rows [][]any
+}
+
+func (l *lane) dial(ctx context.Context) (conn, error) {
 	if l.conn != nil {
 		return l.conn, nil
 	}
@@ -24,36 +35,126 @@ func (l *lane) dial(ctx context.Context) (*writeConn, error) {
 	if err != nil {
 		return nil, &dbError{ErrUnavailable, err}
 	}
-	l.conn = &writeConn{Conn: c, prepared: map[string]*sqlx.Stmt{}}
+	if l.db.dialect == Postgres {
+		l.conn = &postgresConn{Conn: c, stats: &l.db.stats, prepared: map[string]string{}}
+	} else {
+		l.conn = &sqliteConn{Conn: c, stats: &l.db.stats, prepared: map[string]*sqlx.Stmt{}}
+	}
 	return l.conn, nil
 }
 
-// hangUp gives up the connection: its state is unknown. The server rolls back what was open.
+// hangUp gives up the connection.
 func (l *lane) hangUp() {
-	if l.conn == nil {
-		return
+	if l.conn != nil {
+		l.conn.close()
+		l.conn = nil
 	}
-	for _, s := range l.conn.prepared {
-		_ = s.Close()
-	}
-	_ = l.conn.Raw(func(any) error { return errBadConn })
-	_ = l.conn.Close()
-	l.conn = nil
 }
 
-func (c *writeConn) exec(ctx context.Context, statement string) error {
-	_, err := c.ExecContext(ctx, statement)
+// discard closes a connection for good, instead of giving it back to its pool.
+func discard(c *sqlx.Conn) {
+	_ = c.Raw(func(any) error { return errBadConn })
+	_ = c.Close()
+}
+
+// errTooMany: texts of statements are constants, so that many are a defect.
+func errTooMany() error {
+	return fmt.Errorf("%w: %d are prepared; a text that is no constant?", errDefect, maxPrepared)
+}
+
+// sqliteConn runs prepared statements one by one: there is no server between them and the file.
+type sqliteConn struct {
+	*sqlx.Conn
+	stats    *Stats
+	prepared map[string]*sqlx.Stmt
+}
+
+func (c *sqliteConn) begin(ctx context.Context) error {
+	_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
 	return err
 }
 
-func (c *writeConn) prepare(ctx context.Context, query string, d Dialect, args []any) (*sqlx.Stmt, error) {
+func (c *sqliteConn) commit(ctx context.Context, queued []manyRows) error {
+	if err := c.write(ctx, queued); err != nil {
+		return err
+	}
+	_, err := c.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+func (c *sqliteConn) rollback(ctx context.Context) error {
+	_, err := c.ExecContext(ctx, "ROLLBACK")
+	return err
+}
+
+func (c *sqliteConn) close() {
+	for _, s := range c.prepared {
+		_ = s.Close()
+	}
+	discard(c.Conn)
+}
+
+func (c *sqliteConn) exec(ctx context.Context, queued []manyRows, query string, args []any) (int64, error) {
+	s, err := c.ready(ctx, queued, query, args)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(ctx, SQLite.bind(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (c *sqliteConn) get(ctx context.Context, queued []manyRows, dest any, query string, args []any) error {
+	s, err := c.ready(ctx, queued, query, args)
+	if err != nil {
+		return err
+	}
+	return s.GetContext(ctx, dest, SQLite.bind(args)...)
+}
+
+func (c *sqliteConn) selectAll(ctx context.Context, queued []manyRows, dest any, query string, args []any) error {
+	s, err := c.ready(ctx, queued, query, args)
+	if err != nil {
+		return err
+	}
+	return s.SelectContext(ctx, dest, SQLite.bind(args)...)
+}
+
+// ready writes what was queued and prepares the statement.
+func (c *sqliteConn) ready(ctx context.Context, queued []manyRows, query string, args []any) (*sqlx.Stmt, error) {
+	if err := c.write(ctx, queued); err != nil {
+		return nil, err
+	}
+	return c.prepare(ctx, query, args)
+}
+
+func (c *sqliteConn) write(ctx context.Context, queued []manyRows) error {
+	for _, q := range queued {
+		q.many.compile()
+		for _, row := range q.rows {
+			n, err := c.exec(ctx, nil, q.many.sqlite, row)
+			if err == nil && q.many.Exact && n != 1 {
+				err = ErrStale
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *sqliteConn) prepare(ctx context.Context, query string, args []any) (*sqlx.Stmt, error) {
+	c.stats.Statements.Add(1)
 	if s := c.prepared[query]; s != nil {
 		return s, nil
 	}
 	if len(c.prepared) >= maxPrepared {
-		return nil, fmt.Errorf("sqldb: %d statements prepared: a text that is no constant?", maxPrepared)
+		return nil, errTooMany()
 	}
-	s, err := c.PreparexContext(ctx, d.rewrite(query, args))
+	s, err := c.PreparexContext(ctx, SQLite.rewrite(query, args))
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"shop/internal/platform/failpoint"
 )
@@ -32,10 +33,10 @@ type Kind struct {
 	Claims  bool // Prepare writes rows for its jobs, so a job that fails takes the transaction with it
 }
 
-// Stats counts what was done since the start. Alone are the batches that were divided because they failed; Statements are those of transactions, Reads those
-// outside.
+// Stats counts what was done since the start. Alone are the batches that were divided because they failed; Statements are those of transactions, which take
+// RoundTrips on PostgreSQL; Reads are those outside.
 type Stats struct {
-	Jobs, Commits, Alone, Retries, UnknownCommits, Statements, Reads atomic.Int64
+	Jobs, Commits, Alone, Retries, UnknownCommits, Statements, RoundTrips, Reads atomic.Int64
 }
 
 // Stats are this database's counters.
@@ -103,7 +104,7 @@ func (db *DB) laneOf(key string) *lane {
 type lane struct {
 	db   *DB
 	in   chan *job
-	conn *writeConn
+	conn conn
 
 	spoiler *job // whose error ended the last attempt; nil when it was none of a single job
 }
@@ -236,7 +237,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := conn.exec(ctx, l.begin()); err != nil {
+	if err := conn.begin(ctx); err != nil {
 		l.hangUp()
 		return translate(err)
 	}
@@ -263,11 +264,8 @@ func (l *lane) attempt(batch []*job) (err error) {
 			tx.drop()
 		}
 	}
-	if err := guard(tx, func() error { return tx.finish(ctx) }); err != nil {
-		return err
-	}
 	failpoint.Hit("before_commit")
-	if err := conn.exec(ctx, "COMMIT"); err != nil {
+	if err := guard(tx, func() error { return tx.commit(ctx) }); err != nil {
 		return l.commitFailed(err)
 	}
 	failpoint.Hit("after_commit")
@@ -281,7 +279,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 // rollback ends a transaction that failed with err. A connection on which that is impossible, or that leads to a server which
 // takes no writes, is given up.
 func (l *lane) rollback(ctx context.Context, tx *Tx, err error) {
-	if l.conn != nil && (l.conn.exec(ctx, "ROLLBACK") != nil || errors.Is(err, errReadOnly)) {
+	if l.conn != nil && (l.conn.rollback(ctx) != nil || errors.Is(err, errReadOnly)) {
 		l.hangUp()
 	}
 	for _, fn := range slices.Concat(tx.batch.undone, tx.own.undone) {
@@ -289,22 +287,20 @@ func (l *lane) rollback(ctx context.Context, tx *Tx, err error) {
 	}
 }
 
-// commitFailed tells a COMMIT that the server refused from one that was never answered. After the latter only the jobs' keys
-// can tell what happened.
+// commitFailed tells a commit that the server refused, with all that was to be written with it, from one that was never answered. After the latter only the jobs'
+// keys can tell what happened.
 func (l *lane) commitFailed(err error) error {
 	meaning := translate(err)
-	if l.db.dialect == Postgres && (pq.As(err) == nil || errors.Is(meaning, ErrUnavailable)) {
+	refused := pq.As(err)
+	unknown := refused == nil && !errors.Is(err, errDefect) || errors.Is(meaning, ErrUnavailable) && (refused == nil || refused.Code != pqerror.QueryCanceled)
+	if l.db.dialect == Postgres && unknown {
 		l.hangUp()
 		return &dbError{errUnknownCommit, meaning}
 	}
-	return meaning
-}
-
-func (l *lane) begin() string {
-	if l.db.dialect == SQLite {
-		return "BEGIN IMMEDIATE"
+	if errors.Is(meaning, errReadOnly) {
+		return &dbError{ErrUnavailable, meaning}
 	}
-	return "BEGIN"
+	return meaning
 }
 
 // prepareKinds lets every kind in the batch prepare all its jobs at once.
@@ -339,7 +335,7 @@ func guard(tx *Tx, part func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			tx.dirty = true
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("%w: panic: %v\n%s", errDefect, p, debug.Stack())
 		}
 	}()
 	if err := part(); err != nil {

@@ -23,34 +23,36 @@ type lastKey struct {
 	key  any
 }
 
-// finish writes what was queued, then the rows that wait for the end.
-func (tx *Tx) finish(ctx context.Context) error {
-	if err := tx.Flush(ctx); err != nil {
-		return err
-	}
+// takeLast empties what waits for the end: for each row what was queued last, sorted, the statements in their order.
+func (tx *Tx) takeLast() []manyRows {
 	rows := make(map[*Many][][]any, 4)
-	var order []*Many
 	seen := make(map[lastKey]bool, len(tx.batch.last))
 	for _, q := range slices.Backward(tx.batch.last) {
 		if k := (lastKey{q.many, q.row[0]}); !seen[k] {
 			seen[k] = true
-			if rows[q.many] == nil {
-				order = append(order, q.many)
-			}
 			rows[q.many] = append(rows[q.many], q.row)
 		}
 	}
 	tx.batch.last = nil
-	slices.SortFunc(order, func(a, b *Many) int { return cmp.Compare(a.Last, b.Last) })
-	for _, m := range order {
-		slices.SortFunc(rows[m], byFirstColumn)
-		if _, err := tx.ExecMany(ctx, m, rows[m]); errors.Is(err, ErrStale) {
-			return &dbError{errRetry, err}
-		} else if err != nil {
-			return err
-		}
+	all := make([]manyRows, 0, len(rows))
+	for m, some := range rows {
+		slices.SortFunc(some, byFirstColumn)
+		all = append(all, manyRows{m, some})
 	}
-	return nil
+	slices.SortFunc(all, func(a, b manyRows) int { return cmp.Compare(a.many.Last, b.many.Last) })
+	return all
+}
+
+// commit writes what was queued, then the rows that wait for the end, and ends the transaction.
+func (tx *Tx) commit(ctx context.Context) error {
+	if tx.failed != nil {
+		return tx.failed
+	}
+	err := tx.conn.commit(ctx, append(tx.takeQueued(), tx.takeLast()...))
+	if errors.Is(err, ErrStale) {
+		return &dbError{errRetry, err}
+	}
+	return err
 }
 
 func byFirstColumn(a, b []any) int {

@@ -27,6 +27,7 @@ type Many struct {
 	once     sync.Once
 	columns  int
 	postgres string
+	exact    string // postgres, but it fails with a division by zero unless it changes as many rows as the last parameter says
 	sqlite   string
 }
 
@@ -45,6 +46,7 @@ func (m *Many) compile() {
 		}
 		m.columns = len(names)
 		m.postgres = strings.ReplaceAll(m.SQL, "{rows}", "unnest("+strings.Join(unnest, ", ")+") AS r("+strings.Join(names, ", ")+")")
+		m.exact = "WITH changed AS (" + m.postgres + " RETURNING 1) SELECT 1/(count(*) = $" + strconv.Itoa(m.columns+1) + ")::int FROM changed"
 		m.sqlite = strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(values, ", ")+") AS r")
 	})
 }

@@ -120,6 +120,9 @@ func writePool(cfg Config) (pool *sqlx.DB, err error) {
 		pool, err = postgresPool(cfg, map[string]string{
 			"role": RoleName(cfg.Context), "search_path": cfg.Context, "lock_timeout": "3000",
 			"idle_in_transaction_session_timeout": "10000",
+			// All we do in a transaction is to find rows by their keys. A planner that saw the tables when they were small would read them from end to end
+			// until the next ANALYZE: 3.4 ms instead of 0.3 for the stock of a batch.
+			"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off", "plan_cache_mode": "force_generic_plan",
 		})
 	} else {
 		pool, err = sqlitePool(cfg, "&_txlock=immediate")
@@ -150,6 +153,7 @@ func postgresPool(cfg Config, settings map[string]string) (*sqlx.DB, error) {
 	if pc.Runtime == nil {
 		pc.Runtime = map[string]string{}
 	}
+	pc.Runtime["standard_conforming_strings"] = "on" // see appendLiteral
 	pc.Runtime["statement_timeout"] = strconv.FormatInt(cfg.Statement.Milliseconds(), 10)
 	for k, v := range settings {
 		pc.Runtime[k] = v

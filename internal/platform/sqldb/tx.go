@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Tx is a transaction, shared by the jobs of a batch. It is used by one goroutine.
@@ -16,7 +14,7 @@ import (
 // statements after it fail with its error, and so does the job, even if it returns none.
 type Tx struct {
 	db    *DB
-	conn  *writeConn
+	conn  conn
 	batch state // of the jobs that succeeded
 	own   state // of the job that runs now
 	dirty bool  // the present job changed the database, or its statement failed
@@ -42,48 +40,37 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 
 // Exec runs a statement that changes rows and says how many. What was queued before is written first.
 // Errors: ErrDuplicate, ErrCheck, ErrDenied, ErrUnavailable.
-func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	var n int64
-	err := tx.run(ctx, query, args, true, func(s *sqlx.Stmt, args []any) error {
-		res, err := s.ExecContext(ctx, args...)
-		if err != nil {
-			return err
-		}
-		n, err = res.RowsAffected()
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = tx.run(true, func(queued []manyRows) (err error) {
+		changed, err = tx.conn.exec(ctx, queued, query, args)
 		return err
 	})
-	return n, err
+	return changed, err
 }
 
 // Get reads one row into dest; with INSERT, UPDATE or DELETE … RETURNING it may also write. What was queued before is written
 // first. Errors: ErrNoRows and those of Exec.
 func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
-	return tx.run(ctx, query, args, !isSelect(query), func(s *sqlx.Stmt, args []any) error { return s.GetContext(ctx, dest, args...) })
+	return tx.run(!isSelect(query), func(queued []manyRows) error { return tx.conn.get(ctx, queued, dest, query, args) })
 }
 
 // Select is Get for any number of rows; dest points to a slice.
 func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
-	return tx.run(ctx, query, args, !isSelect(query), func(s *sqlx.Stmt, args []any) error { return s.SelectContext(ctx, dest, args...) })
+	return tx.run(!isSelect(query), func(queued []manyRows) error { return tx.conn.selectAll(ctx, queued, dest, query, args) })
 }
 
 func isSelect(query string) bool { return strings.HasPrefix(strings.TrimSpace(query), "SELECT") }
 
-func (tx *Tx) run(ctx context.Context, query string, args []any, writes bool, do func(*sqlx.Stmt, []any) error) error {
+func (tx *Tx) run(writes bool, do func(queued []manyRows) error) error {
 	if tx.failed != nil {
 		return tx.failed
 	}
-	if err := tx.Flush(ctx); err != nil {
-		return err
-	}
-	s, err := tx.conn.prepare(ctx, query, tx.db.dialect, args)
-	if err == nil {
-		tx.db.stats.Statements.Add(1)
-		err = do(s, tx.db.dialect.bind(args))
-	}
+	dirty := tx.dirty || len(tx.own.queued) > 0 // rows of earlier jobs do not bind the present one: it may still fail alone
+	err := do(tx.takeQueued())
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return tx.fail(translate(err))
 	}
-	tx.dirty = tx.dirty || writes
+	tx.dirty = dirty || writes
 	return err
 }
 
@@ -108,29 +95,23 @@ func (tx *Tx) Queue(m *Many, row ...any) {
 	tx.own.queued = append(tx.own.queued, queued{m, row})
 }
 
-// Flush writes what was queued.
-func (tx *Tx) Flush(ctx context.Context) error {
-	if len(tx.batch.queued)+len(tx.own.queued) == 0 {
-		return nil
-	}
-	dirty := tx.dirty || len(tx.own.queued) > 0
-	all := append(tx.batch.queued, tx.own.queued...)
-	tx.batch.queued, tx.own.queued = nil, nil
-	var order []*Many
-	rows := make(map[*Many][][]any, 4)
-	for _, q := range all {
-		if _, seen := rows[q.many]; !seen {
-			order = append(order, q.many)
-		}
-		rows[q.many] = append(rows[q.many], q.row)
-	}
-	for _, m := range order {
-		if _, err := tx.ExecMany(ctx, m, rows[m]); err != nil {
-			return err
+// takeQueued empties the queue, the rows of each statement together.
+func (tx *Tx) takeQueued() []manyRows {
+	var all []manyRows
+	place := make(map[*Many]int, 4)
+	for _, some := range [][]queued{tx.batch.queued, tx.own.queued} {
+		for _, q := range some {
+			i, seen := place[q.many]
+			if !seen {
+				i = len(all)
+				place[q.many] = i
+				all = append(all, manyRows{many: q.many})
+			}
+			all[i].rows = append(all[i].rows, q.row)
 		}
 	}
-	tx.dirty = dirty // rows of earlier jobs do not bind the present one: it may still fail alone
-	return nil
+	tx.batch.queued, tx.own.queued = tx.batch.queued[:0], nil
+	return all
 }
 
 // ExecMany runs the statement over the rows now and says how many rows it changed. Errors: those of Exec, and ErrStale.

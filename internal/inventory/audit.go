@@ -140,12 +140,12 @@ func (m *Module) auditSuspects(ctx context.Context, skus []string) ([]audit.Find
 	}
 	query := `WITH wanted AS (
 			SELECT e.value ->> 'sku' AS sku, sum(CAST(e.value ->> 'quantity' AS BIGINT)) AS quantity
-			FROM reservations r, jsonb_array_elements(r.lines) AS e(value) WHERE r.status IN ('held', 'committed') GROUP BY 1)
+			FROM reservations r, json_array_elements(r.lines) AS e(value) WHERE r.status IN ('held', 'committed') GROUP BY 1)
 		SELECT coalesce(s.sku, w.sku) AS sku, coalesce(s.reserved, 0) AS stored, CAST(coalesce(w.quantity, 0) AS BIGINT) AS summed
 		FROM stock s FULL JOIN wanted w ON w.sku = s.sku
 		WHERE coalesce(s.sku, w.sku) IN {$1} AND coalesce(s.reserved, 0) <> coalesce(w.quantity, 0) LIMIT $2`
 	if m.db.Dialect() == sqldb.SQLite {
-		query = strings.Replace(query, "jsonb_array_elements(r.lines) AS e(value)", "json_each(r.lines) AS e", 1)
+		query = strings.Replace(query, "json_array_elements(r.lines) AS e(value)", "json_each(r.lines) AS e", 1)
 	}
 	var rows []sums
 	err := m.db.Select(ctx, &rows, query, skus, maxFindings)

@@ -119,9 +119,6 @@ func TestTheAuditFindsWhatIsWrongWithAnOrder(t *testing.T) {
 			{"a summary of another total", Confirmed, func(t *testing.T, id string, _ *part) {
 				h.exec(t, `UPDATE order_summaries SET total_amount = 1 WHERE order_id = $1`, id)
 			}, []string{"I11"}, "total_amount is 1, the events say 2000"},
-			{"a summary of another address", Confirmed, func(t *testing.T, id string, _ *part) {
-				h.exec(t, `UPDATE order_summaries SET placed = replace(placed, 'London', 'Berlin') WHERE order_id = $1`, id)
-			}, []string{"I11"}, "placed"},
 			{"a summary of another customer", Pending, func(t *testing.T, id string, _ *part) {
 				h.exec(t, `UPDATE order_summaries SET customer_id = 'eve' WHERE order_id = $1`, id)
 			}, []string{"I11"}, "customer_id is eve, the events say cus_1"},
@@ -186,7 +183,7 @@ func TestTheAuditFindsTwoParcelsAndAnotherCurrency(t *testing.T) {
 		require.NoError(t, err)
 		first.Total.Currency = "USD"
 		h.exec(t, `UPDATE events SET data = $2 WHERE stream_id = $1 AND version = 1`, id, string(sqldb.Marshal(first)))
-		h.exec(t, `UPDATE order_summaries SET currency = 'USD', placed = $2 WHERE order_id = $1`, id, string(fixedOf(*first)))
+		h.exec(t, `UPDATE order_summaries SET currency = 'USD' WHERE order_id = $1`, id)
 		found = h.audit(t)
 		require.Len(t, found, 1)
 		require.Equal(t, audit.Finding{Invariant: "I5", Context: "orders", Subject: id, Detail: "paid in EUR, ordered in USD"}, found[0])

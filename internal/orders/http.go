@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"shop/internal/platform/money"
@@ -93,7 +94,7 @@ type itemBody struct {
 const anonymous = "anonymous"
 
 func (m *Module) postOrder(ctx context.Context, in *placeInput) (web.Raw, error) {
-	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/orders", Key: in.Key, Request: in.Body}
+	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/orders", Key: in.Key, Request: in.Body, Again: m.placedAgain}
 	first, err := price(ctx, m.needs.Prices, in.Body.wish())
 	if err != nil {
 		if stored, found, replayErr := m.idem.Replay(ctx, keyed); found || replayErr != nil {
@@ -114,13 +115,27 @@ func (m *Module) postOrder(ctx context.Context, in *placeInput) (web.Raw, error)
 	return m.answerPlaced(ctx, in, reply, orderID, outcome, err)
 }
 
+// placedAgain is the answer to the placing of an order: the order as it was then.
+func (m *Module) placedAgain(ctx context.Context, header http.Header) ([]byte, error) {
+	o, err := m.store.asPlaced(ctx, placedID(header))
+	if err != nil {
+		return nil, err
+	}
+	return wholeSummaryOf(o).document(), nil
+}
+
+// placedID is the id of the order that an answer names.
+func placedID(header http.Header) string {
+	return strings.TrimPrefix(header.Get("Location"), "/v1/orders/")
+}
+
 // answerPlaced gives the stored answer as it is, or, to a caller who prefers to wait, the outcome.
 func (m *Module) answerPlaced(ctx context.Context, in *placeInput, reply web.Raw, orderID string, outcome <-chan Order, err error) (web.Raw, error) {
 	wait, waits := web.PreferWait(in.Prefer)
 	if err != nil || !waits {
 		return reply, err
 	}
-	if id := reply.Header.Get("Location")[len("/v1/orders/"):]; id != orderID { // a repetition: the order is another
+	if id := placedID(reply.Header); id != orderID { // a repetition: the order is another
 		var leave func()
 		orderID = id
 		outcome, leave = m.watch.watch(id)

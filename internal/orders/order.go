@@ -223,8 +223,8 @@ type placed struct {
 	CustomerID    string              `json:"customer_id"`
 	Items         []Item              `json:"items"`
 	Total         money.Money         `json:"total"`
-	PaymentMethod string              `json:"payment_method"`
 	Address       shippingapi.Address `json:"shipping_address"`
 	Email         string              `json:"email,omitempty"`
 	Metadata      map[string]string   `json:"metadata,omitempty"`
+	PaymentMethod string              `json:"payment_method"` // last, see shown
 }

@@ -210,7 +210,6 @@ func (l *life) requireSense() {
 	l.requireAgreement(o)
 
 	want := l.h.replicas[0].store.project(o)
-	want.Placed = fixedOf(o.Placed)
 	require.Equal(l.rt, want.row(), sum.row())
 	for i, m := range l.h.replicas { // what a replica remembers is what happened, or the start of it
 		if kept, ok := m.store.cache.get(l.id); ok {

@@ -11,7 +11,7 @@ import (
 // find reads the order as it is now. Errors: ErrNotFound.
 func (s *store) find(ctx context.Context, id string) (summary, error) {
 	var sum summary
-	err := s.db.Get(ctx, &sum, `SELECT `+summaryColumns+` FROM order_summaries WHERE order_id = $1`, id)
+	err := s.db.Get(ctx, &sum, selectSummaries+`WHERE s.order_id = $1`, id)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return sum, ErrNotFound
 	}
@@ -28,6 +28,22 @@ func (s *store) history(ctx context.Context, id string) ([]record, error) {
 		return nil, ErrNotFound
 	}
 	return rows, nil
+}
+
+// asPlaced is the order as it was when it had just been placed. Errors: ErrNotFound.
+func (s *store) asPlaced(ctx context.Context, id string) (Order, error) {
+	var rows []record
+	if err := s.db.Select(ctx, &rows, `SELECT stream_id, version, type, data, recorded_at FROM events WHERE stream_id = $1 AND version = 1`, id); err != nil {
+		return Order{}, err
+	}
+	orders, err := replay(rows)
+	if err == nil && len(orders) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Order{}, err
+	}
+	return orders[0], nil
 }
 
 // findAsOf is the order as it was at that time. Errors: ErrNotFound, also when it had not been placed yet.
@@ -67,8 +83,8 @@ func (s *store) list(ctx context.Context, f filter) ([]summary, error) {
 		f.after = behindAll
 	}
 	var rows []summary
-	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries
-		WHERE order_id < $1 AND ($2 = '' OR status = $2) AND placed_at > $3 ORDER BY order_id DESC LIMIT $4`,
+	err := s.db.Select(ctx, &rows, selectSummaries+`
+		WHERE s.order_id < $1 AND ($2 = '' OR s.status = $2) AND s.placed_at > $3 ORDER BY s.order_id DESC LIMIT $4`,
 		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1)
 	return rows, err
 }
@@ -79,8 +95,8 @@ func (s *store) listOf(ctx context.Context, f filter) ([]summary, error) {
 		f.after = behindAll
 	}
 	var rows []summary
-	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries
-		WHERE customer_id = $5 AND order_id < $1 AND ($2 = '' OR status = $2) AND placed_at > $3 ORDER BY order_id DESC LIMIT $4`,
+	err := s.db.Select(ctx, &rows, selectSummaries+`
+		WHERE s.customer_id = $5 AND s.order_id < $1 AND ($2 = '' OR s.status = $2) AND s.placed_at > $3 ORDER BY s.order_id DESC LIMIT $4`,
 		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1, f.customer)
 	return rows, err
 }

@@ -165,7 +165,6 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 	}
 	sum := s.project(o)
 	if fresh {
-		sum.Placed = fixedOf(o.Placed)
 		tx.Queue(&insertSummary, sum.row()...)
 	} else {
 		tx.Queue(&updateSummary, sum.changing()...)
@@ -181,25 +180,25 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 var appendEvents = sqldb.Many{
 	SQL: `INSERT INTO events (stream_id, version, type, data, metadata, recorded_at)
 		SELECT r.stream_id, r.version, r.type, r.data, r.metadata, r.recorded_at FROM {rows}`,
-	Columns: "stream_id text, version bigint, type text, data jsonb, metadata jsonb, recorded_at bigint",
+	Columns: "stream_id text, version bigint, type text, data json, metadata json, recorded_at bigint",
 }
 
 var insertSummary = sqldb.Many{
 	SQL: `INSERT INTO order_summaries (order_id, version, status, payment_status, fulfillment_status, saga_state, cancellation_reason, cancellation_detail,
-			updated_at, deadline_at, customer_id, placed_at, total_amount, currency, item_count, placed)
+			updated_at, deadline_at, open, customer_id, placed_at, total_amount, currency, item_count)
 		SELECT r.order_id, r.version, r.status, r.payment_status, r.fulfillment_status, r.saga_state, r.cancellation_reason, r.cancellation_detail,
-			r.updated_at, r.deadline_at, r.customer_id, r.placed_at, r.total_amount, r.currency, r.item_count, r.placed FROM {rows}`,
+			r.updated_at, r.deadline_at, r.open, r.customer_id, r.placed_at, r.total_amount, r.currency, r.item_count FROM {rows}`,
 	Columns: `order_id text, version bigint, status text, payment_status text, fulfillment_status text, saga_state text, cancellation_reason text, cancellation_detail text,
-		updated_at bigint, deadline_at bigint, customer_id text, placed_at bigint, total_amount bigint, currency text, item_count bigint, placed text`,
+		updated_at bigint, deadline_at bigint, open bool, customer_id text, placed_at bigint, total_amount bigint, currency text, item_count bigint`,
 }
 
 var updateSummary = sqldb.Many{
 	SQL: `UPDATE order_summaries SET version = r.version, status = r.status, payment_status = r.payment_status, fulfillment_status = r.fulfillment_status,
 			saga_state = r.saga_state, cancellation_reason = r.cancellation_reason, cancellation_detail = r.cancellation_detail,
-			updated_at = r.updated_at, deadline_at = r.deadline_at
+			updated_at = r.updated_at, deadline_at = r.deadline_at, open = r.open
 		FROM {rows} WHERE order_summaries.order_id = r.order_id`,
 	Columns: `order_id text, version bigint, status text, payment_status text, fulfillment_status text, saga_state text, cancellation_reason text, cancellation_detail text,
-		updated_at bigint, deadline_at bigint`,
+		updated_at bigint, deadline_at bigint, open bool`,
 	Last:  1,
 	Exact: true,
 }
@@ -229,7 +228,7 @@ func (s *store) deadline(o Order) time.Time {
 // due lists orders whose deadline has passed, those that wait longest first.
 func (s *store) due(ctx context.Context, now time.Time) ([]string, error) {
 	var ids []string
-	err := s.db.Select(ctx, &ids, `SELECT order_id FROM order_summaries WHERE deadline_at IS NOT NULL AND deadline_at <= $1 ORDER BY deadline_at LIMIT 200`, sqldb.Micros(now))
+	err := s.db.Select(ctx, &ids, `SELECT order_id FROM order_summaries WHERE open AND deadline_at <= $1 ORDER BY deadline_at LIMIT 200`, sqldb.Micros(now))
 	return ids, err
 }
 

@@ -1,13 +1,12 @@
 package orders
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
 
-	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
-	"shop/internal/shipping/shippingapi"
 )
 
 // summary is the projection of an order: a row of order_summaries. It is a function of the events alone; the audit compares both.
@@ -22,23 +21,27 @@ type summary struct {
 	Detail        string     `db:"cancellation_detail"`
 	UpdatedAt     int64      `db:"updated_at"`
 	DeadlineAt    *int64     `db:"deadline_at"`
+	Open          bool       `db:"open"` // it has a deadline
 	CustomerID    string     `db:"customer_id"`
 	PlacedAt      int64      `db:"placed_at"`
 	TotalAmount   int64      `db:"total_amount"`
 	TotalCurrency string     `db:"currency"`
 	ItemCount     int64      `db:"item_count"`
-	Placed        sqldb.JSON `db:"placed"`
+	Placed        sqldb.JSON `db:"placed"` // the first event; read with the row, and never changed
 }
 
-const summaryColumns = `order_id, version, status, payment_status, fulfillment_status, saga_state, cancellation_reason, cancellation_detail,
-	updated_at, deadline_at, customer_id, placed_at, total_amount, currency, item_count, placed`
+const summaryColumns = `s.order_id, s.version, s.status, s.payment_status, s.fulfillment_status, s.saga_state, s.cancellation_reason, s.cancellation_detail,
+	s.updated_at, s.deadline_at, s.open, s.customer_id, s.placed_at, s.total_amount, s.currency, s.item_count`
+
+// selectSummaries reads whole summaries; a condition on s follows.
+const selectSummaries = `SELECT ` + summaryColumns + `, e.data AS placed FROM order_summaries s JOIN events e ON e.stream_id = s.order_id AND e.version = 1 `
 
 // project makes the summary of an order.
 func (s *store) project(o Order) summary {
 	sum := summaryOf(o)
 	if at := s.deadline(o); !at.IsZero() {
 		us := sqldb.Micros(at)
-		sum.DeadlineAt = &us
+		sum.DeadlineAt, sum.Open = &us, true
 	}
 	return sum
 }
@@ -58,7 +61,7 @@ func summaryOf(o Order) summary {
 // wholeSummaryOf is the summary with what never changes.
 func wholeSummaryOf(o Order) summary {
 	sum := summaryOf(o)
-	sum.Placed = fixedOf(o.Placed)
+	sum.Placed = sqldb.Marshal(o.Placed)
 	return sum
 }
 
@@ -68,33 +71,27 @@ func (s summary) changing() []any {
 	if s.DeadlineAt != nil {
 		deadline = *s.DeadlineAt
 	}
-	return []any{s.ID, s.Version, s.Status, s.Payment, s.Fulfillment, s.Saga, s.Reason, s.Detail, s.UpdatedAt, deadline}
+	return []any{s.ID, s.Version, s.Status, s.Payment, s.Fulfillment, s.Saga, s.Reason, s.Detail, s.UpdatedAt, deadline, s.Open}
 }
 
 // rowColumns are the columns of row.
 var rowColumns = []string{"order_id", "version", "status", "payment_status", "fulfillment_status", "saga_state", "cancellation_reason", "cancellation_detail",
-	"updated_at", "deadline_at", "customer_id", "placed_at", "total_amount", "currency", "item_count", "placed"}
+	"updated_at", "deadline_at", "open", "customer_id", "placed_at", "total_amount", "currency", "item_count"}
 
 // row is the whole row, in the order of insertSummary.
 func (s summary) row() []any {
-	return append(s.changing(), s.CustomerID, s.PlacedAt, s.TotalAmount, s.TotalCurrency, s.ItemCount, string(s.Placed))
+	return append(s.changing(), s.CustomerID, s.PlacedAt, s.TotalAmount, s.TotalCurrency, s.ItemCount)
 }
 
-// fixed is the part of an order's representation that never changes.
-type fixed struct {
-	CustomerID string              `json:"customer_id"`
-	Items      []Item              `json:"items"`
-	Total      money.Money         `json:"total"`
-	Address    shippingapi.Address `json:"shipping_address"`
-	Email      string              `json:"email,omitempty"`
-	Metadata   map[string]string   `json:"metadata,omitempty"`
+// shown is the part of the first event that the API shows: all but the payment method, which is its last field.
+func shown(placed []byte) []byte {
+	if i := bytes.LastIndex(placed, []byte(`,"payment_method":"`)); i > 0 {
+		return append(placed[:i:i], '}')
+	}
+	return placed
 }
 
-func fixedOf(p placed) sqldb.JSON {
-	return sqldb.Marshal(fixed{p.CustomerID, p.Items, p.Total, p.Address, p.Email, p.Metadata})
-}
-
-// document is the order as the API shows it. What never changes was encoded once, when it was placed.
+// document is the order as the API shows it. What never changes was encoded once, when it was placed, and is shown as it was stored.
 func (s summary) document() []byte {
 	b := make([]byte, 0, len(s.Placed)+320)
 	b = append(b, `{"id":"`...)
@@ -118,5 +115,5 @@ func (s summary) document() []byte {
 	b = append(b, `","updated_at":"`...)
 	b = sqldb.Time(s.UpdatedAt).AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `",`...)
-	return append(b, s.Placed[1:]...)
+	return append(b, shown(s.Placed)[1:]...)
 }

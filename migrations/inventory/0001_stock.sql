@@ -24,8 +24,8 @@ CREATE TABLE movements (
 CREATE TABLE reservations (
 	reference  TEXT PRIMARY KEY,
 	status     TEXT NOT NULL CHECK (status IN ('held', 'committed', 'shipped', 'released', 'expired', 'refused')),
-	lines      jsonb NOT NULL,
-	shortages  jsonb,
+	lines      json NOT NULL,
+	shortages  json,
 	version    BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL,
 	asked_at   BIGINT NOT NULL,

@@ -18,7 +18,7 @@ CREATE TABLE inbox (
 	applied_at BIGINT NOT NULL,
 	PRIMARY KEY (consumer, message_id)
 );
-CREATE INDEX inbox_applied_at ON inbox (applied_at);
+CREATE INDEX inbox_applied_at ON inbox USING brin (applied_at); -- rows lie in the order of their time: a hundredth of a tree's writes
 
 -- Messages that could not be applied, and, parked behind them, the later messages of the same key.
 CREATE TABLE dead_letters (
@@ -57,4 +57,4 @@ CREATE TABLE idempotency_keys (
 	created_at   BIGINT NOT NULL,
 	PRIMARY KEY (principal, route, key)
 );
-CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
+CREATE INDEX idempotency_keys_created_at ON idempotency_keys USING brin (created_at);

@@ -18,7 +18,6 @@ CREATE TABLE inbox (
 	applied_at BIGINT NOT NULL,
 	PRIMARY KEY (consumer, message_id)
 );
-CREATE INDEX inbox_applied_at ON inbox (applied_at);
 
 -- Messages that could not be applied, and, parked behind them, the later messages of the same key.
 CREATE TABLE dead_letters (
@@ -57,4 +56,3 @@ CREATE TABLE idempotency_keys (
 	created_at   BIGINT NOT NULL,
 	PRIMARY KEY (principal, route, key)
 );
-CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);

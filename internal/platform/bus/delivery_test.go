@@ -23,9 +23,9 @@ import (
 // refuses some; and that loses acknowledgements.
 type rough struct {
 	*Memory
-	lanes             []chan func()
-	wg                sync.WaitGroup
-	refused, lostAcks atomic.Int64
+	lanes                   []chan func()
+	wg                      sync.WaitGroup
+	refused, acks, lostAcks atomic.Int64
 }
 
 func newRough(t *testing.T, m *Memory) *rough {
@@ -62,7 +62,7 @@ func (r *rough) Send(topic string, msg *message.Message, done func(error)) {
 	home := r.lanes[h.Sum32()%uint32(len(r.lanes))]
 	home <- func() {
 		r.deliver(topic, msg, func(err error) {
-			if err == nil && rand.IntN(1000) == 0 {
+			if err == nil && r.acks.Add(1)%500 == 0 {
 				r.lostAcks.Add(1)
 				err = errBad
 			}

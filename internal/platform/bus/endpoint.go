@@ -293,14 +293,22 @@ func (e *Endpoint) forgetLoop(ctx context.Context) {
 	}
 }
 
-// forget deletes in small transactions, so that nobody waits long.
+// forget deletes in small transactions, so that nobody waits long. On SQLite there is no index on the time; rows lie in the order in which they were written, and
+// the first young one ends the search.
 func (e *Endpoint) forget(ctx context.Context) error {
 	const some = 1000
 	before := sqldb.Micros(e.cfg.Clock.Now().Add(-e.cfg.Keep))
-	for _, statement := range []string{
+	statements := []string{
 		`DELETE FROM inbox WHERE (consumer, message_id) IN (SELECT consumer, message_id FROM inbox WHERE applied_at < $1 LIMIT $2)`,
 		`DELETE FROM idempotency_keys WHERE (principal, route, key) IN (SELECT principal, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)`,
-	} {
+	}
+	if e.cfg.DB.Dialect() == sqldb.SQLite {
+		statements = []string{
+			`DELETE FROM inbox WHERE applied_at < $1 AND rowid IN (SELECT rowid FROM inbox ORDER BY rowid LIMIT $2)`,
+			`DELETE FROM idempotency_keys WHERE created_at < $1 AND rowid IN (SELECT rowid FROM idempotency_keys ORDER BY rowid LIMIT $2)`,
+		}
+	}
+	for _, statement := range statements {
 		for n := int64(some); n == some; {
 			err := e.cfg.DB.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 				n, err = tx.Exec(ctx, statement, before, some)

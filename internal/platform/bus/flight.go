@@ -181,7 +181,7 @@ func (t *term) release(id int64) {
 	}
 }
 
-// deleteArrived deletes the acknowledged rows, sharing a commit with whatever the context writes at the moment. What arrives until the job's turn comes goes with
+// deleteArrived deletes the acknowledged rows, sharing a commit with whatever the context writes next. What arrives until the job's turn comes goes with
 // it. A deposed leader deletes nothing.
 func (t *term) deleteArrived(ctx context.Context) {
 	t.mu.Lock()
@@ -224,7 +224,7 @@ func (t *term) deleteArrived(ctx context.Context) {
 			signal(t.news)
 		}
 	}
-	if err := t.ep.cfg.DB.Submit(ctx, sqldb.Job{Key: "outbox", Run: run}, done); err != nil {
+	if err := t.ep.cfg.DB.Submit(ctx, sqldb.Job{Key: "outbox", Run: run, Patience: relayTidy}, done); err != nil {
 		done(err)
 	}
 }

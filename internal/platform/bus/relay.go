@@ -17,7 +17,8 @@ const (
 	relayLate     = 60 * time.Second // longer than any transaction lives: an id that is missing for so long never comes
 	relayGaps     = 64               // ranges of missing ids that are told apart
 	relayPause    = 100 * time.Millisecond
-	relayRefused  = 25 // backoffs until a topic that refused a message is tried again
+	relayTidy     = 50 * time.Millisecond // how long acknowledged rows may wait for a transaction to be deleted in
+	relayRefused  = 25                    // backoffs until a topic that refused a message is tried again
 	leaseName     = "leader"
 )
 

@@ -36,7 +36,7 @@ const maxPrepared = 500
 func start(cfg Config, d Dialect, write, read *sqlx.DB) *DB {
 	db := &DB{cfg: cfg, dialect: d, write: write, read: read, prepared: map[string]*sqlx.Stmt{}}
 	for range cfg.Lanes {
-		l := &lane{db: db, in: make(chan *job, 2*cfg.Batch)}
+		l := newLane(db)
 		db.lanes = append(db.lanes, l)
 		db.done.Go(l.run)
 	}

@@ -23,6 +23,9 @@ type Job struct {
 	Kind *Kind  // prepares all its jobs of a batch at once; may be nil
 	Arg  any    // what Kind.Prepare looks at
 	Run  func(ctx context.Context, tx *Tx) error
+
+	// Patience is how long the job may wait for a transaction that somebody else wants. 0: it is in a hurry itself.
+	Patience time.Duration
 }
 
 // Kind lets jobs of one kind prepare together, with one statement for all: claim inbox rows, load what they will need. Prepare
@@ -106,25 +109,25 @@ type lane struct {
 	in   chan *job
 	conn conn
 
+	patient []*job      // wait for a transaction of others
+	enough  *time.Timer // ends their patience
+
 	spoiler *job // whose error ended the last attempt; nil when it was none of a single job
 }
 
+func newLane(db *DB) *lane {
+	l := &lane{db: db, in: make(chan *job, 2*db.cfg.Batch), enough: time.NewTimer(time.Hour)}
+	l.enough.Stop()
+	return l
+}
+
 func (l *lane) run() {
-	for first := range l.in {
-		batch := l.live(append(make([]*job, 0, 16), first))
-		for len(batch) < l.db.cfg.Batch {
-			select {
-			case j, open := <-l.in:
-				if !open {
-					goto full
-				}
-				batch = l.live(append(batch, j))
-				continue
-			default:
-			}
-			break
+	for open := true; open; {
+		var batch []*job
+		batch, open = l.gather()
+		if len(batch) == 0 {
+			continue
 		}
-	full:
 		l.db.stats.Jobs.Add(int64(len(batch)))
 		_ = l.commit(batch) // every job has its own
 		for _, j := range batch {
@@ -132,6 +135,46 @@ func (l *lane) run() {
 		}
 	}
 	l.hangUp()
+}
+
+// gather waits for a job that is in a hurry, or for the end of the others' patience, and takes with it whatever else waits. open is false when no more will come.
+func (l *lane) gather() (batch []*job, open bool) {
+	open = true
+	for hurry := false; open && !hurry; {
+		var j *job
+		select {
+		case j, open = <-l.in:
+		case <-l.enough.C:
+			hurry = true
+		}
+		switch {
+		case j == nil:
+		case j.Patience == 0:
+			batch, hurry = l.live(append(make([]*job, 0, 16), j)), true
+		default:
+			if len(l.patient) == 0 {
+				l.enough.Reset(j.Patience)
+			}
+			l.patient = append(l.patient, j)
+		}
+	}
+	for more := open; more && len(batch) < l.db.cfg.Batch; {
+		var j *job
+		select {
+		case j, open = <-l.in:
+			if more = open; open {
+				batch = l.live(append(batch, j))
+			}
+		default:
+			more = false
+		}
+	}
+	for _, j := range l.patient {
+		batch = l.live(append(batch, j))
+	}
+	l.patient = l.patient[:0]
+	l.enough.Stop()
+	return batch, open
 }
 
 // live drops the last job if nobody waits for it any more.

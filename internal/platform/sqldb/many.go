@@ -12,12 +12,12 @@ import (
 //
 //	var appendEvents = sqldb.Many{
 //		SQL:     `INSERT INTO events (stream_id, version, data) SELECT r.stream_id, r.version, r.data FROM {rows}`,
-//		Columns: "stream_id text, version bigint, data jsonb",
+//		Columns: "stream_id text, version bigint, data json",
 //	}
 //
 // The table is called r. PostgreSQL gets it as unnest of one array a column (a single round trip, 6.9 times as fast as a
 // loop of 100 inserts); SQLite runs the prepared statement a row at a time, which costs no round trip. Write `WHERE true` before ON CONFLICT.
-// Column types are text, bigint, bool and jsonb.
+// Column types are text, bigint, bool and json.
 type Many struct {
 	SQL     string
 	Columns string

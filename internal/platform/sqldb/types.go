@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// JSON is a document in a jsonb (PostgreSQL) or TEXT (SQLite) column. Empty is NULL.
+// JSON is a document in a json column. Empty is NULL.
 type JSON []byte
 
 // Scan takes what either driver hands out.

@@ -28,6 +28,9 @@ type Keyed struct {
 	Route     string // method and path with the values of its parameters
 	Key       string // the Idempotency-Key header
 	Request   any    // what must be the same in a repetition; compared as JSON
+
+	// Again makes the body of the first answer again from what its headers name, so that it need not be stored. Nil: it is stored.
+	Again func(ctx context.Context, header http.Header) ([]byte, error)
 }
 
 // Idempotency keeps one answer for each (principal, route, key), in the database of the context that gives it, written in the transaction that
@@ -69,18 +72,29 @@ func (i *Idempotency) Do(ctx context.Context, k Keyed, orderingKey string, work 
 	if orderingKey == "" {
 		orderingKey = k.Key
 	}
-	id := answerKey{k.Principal, k.Route, k.Key}
 	for tries := 1; ; tries++ {
-		reply, err := i.once(ctx, id, hash, orderingKey, work)
+		reply, err := i.once(ctx, k, hash, orderingKey, work)
 		if tries < 3 && errors.Is(err, sqldb.ErrDuplicate) { // another process stored an answer, or a version, at the same moment
 			continue
 		}
-		return reply, err
+		if err != nil {
+			return Raw{}, err
+		}
+		return k.withBody(ctx, reply)
 	}
 }
 
-func (i *Idempotency) once(ctx context.Context, id answerKey, hash, orderingKey string, work func(ctx context.Context, tx *sqldb.Tx) (Raw, error)) (Raw, error) {
+// withBody adds the body that was not stored.
+func (k Keyed) withBody(ctx context.Context, reply Raw) (_ Raw, err error) {
+	if k.Again != nil && len(reply.Body) == 0 {
+		reply.Body, err = k.Again(ctx, reply.Header)
+	}
+	return reply, err
+}
+
+func (i *Idempotency) once(ctx context.Context, k Keyed, hash, orderingKey string, work func(ctx context.Context, tx *sqldb.Tx) (Raw, error)) (Raw, error) {
 	var reply Raw
+	id := answerKey{k.Principal, k.Route, k.Key}
 	err := i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
 		if stored, ok := tx.Local(id); ok {
 			r, err := stored.(answer).replay(hash)
@@ -92,12 +106,9 @@ func (i *Idempotency) once(ctx context.Context, id answerKey, hash, orderingKey 
 			return err
 		}
 		reply = r
-		return i.store(tx, id, hash, r)
+		return i.store(tx, k, hash, r)
 	}})
-	if err != nil {
-		return Raw{}, err
-	}
-	return reply, nil
+	return reply, err
 }
 
 // Replay gives the stored answer of a request, if there is one, without running anything. For what must be decided before the
@@ -119,7 +130,9 @@ func (i *Idempotency) Replay(ctx context.Context, k Keyed) (reply Raw, found boo
 	if err != nil {
 		return Raw{}, false, err
 	}
-	reply, err = a.replay(hash)
+	if reply, err = a.replay(hash); err == nil {
+		reply, err = k.withBody(ctx, reply)
+	}
 	return reply, err == nil, err
 }
 
@@ -170,8 +183,8 @@ var insertAnswer = sqldb.Many{
 	Columns: "principal text, route text, key text, request_hash text, status bigint, headers text, body text, created_at bigint",
 }
 
-func (i *Idempotency) store(tx *sqldb.Tx, id answerKey, hash string, reply Raw) error {
-	a := answer{id.principal, id.route, id.key, hash, reply.Status, nil, reply.Body}
+func (i *Idempotency) store(tx *sqldb.Tx, k Keyed, hash string, reply Raw) error {
+	a := answer{k.Principal, k.Route, k.Key, hash, reply.Status, nil, reply.Body}
 	if a.Status == 0 {
 		a.Status = http.StatusOK
 	}
@@ -181,7 +194,10 @@ func (i *Idempotency) store(tx *sqldb.Tx, id answerKey, hash string, reply Raw) 
 			return err
 		}
 	}
-	tx.SetLocal(id, a)
+	tx.SetLocal(answerKey{k.Principal, k.Route, k.Key}, a)
+	if k.Again != nil {
+		a.Body = nil
+	}
 	tx.Queue(&insertAnswer, a.Principal, a.Route, a.Key, a.Hash, a.Status, string(a.Headers), string(a.Body), sqldb.Micros(i.clock.Now()))
 	return nil
 }

@@ -63,6 +63,7 @@ func New(n Needs) *Module {
 	bus.On(m.endpoint, m.release)
 	bus.On(m.endpoint, m.ship)
 	bus.Prefetch(m.endpoint, prefetchForReserve)
+	bus.Assume(m.endpoint, assumeEnough)
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ExtendReservation])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.CommitReservation])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ReleaseStock])

@@ -32,6 +32,20 @@ func prefetchForReserve(ctx context.Context, tx *sqldb.Tx, commands []inventorya
 	return loadStock(ctx, tx, skus)
 }
 
+// assumeEnough takes it that the references are new and that there is enough of everything. Inserting the reservation and changing the stock find out.
+func assumeEnough(tx *sqldb.Tx, commands []inventoryapi.ReserveStock) {
+	for _, c := range commands {
+		if _, known := tx.Local(reservationKey(c.Reference)); !known {
+			tx.SetLocal(reservationKey(c.Reference), reservation{reference: c.Reference})
+		}
+		for _, l := range c.Lines {
+			s := stockOf(tx, l.SKU)
+			s.enough = true
+			tx.SetLocal(stockKey(l.SKU), s)
+		}
+	}
+}
+
 // reserve holds all lines or nothing. What was answered once for a reference is answered again. Errors: ErrInvalidLines, ErrInvalidHold.
 func (m *Module) reserve(ctx context.Context, tx *sqldb.Tx, c inventoryapi.ReserveStock) error {
 	r, err := reservationOf(ctx, tx, c.Reference)

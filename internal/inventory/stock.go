@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"shop/internal/inventory/inventoryapi"
@@ -13,6 +14,7 @@ import (
 type stock struct {
 	sku    string
 	read   bool // exists, onHand and reserved are what the database has; a change can be made without knowing them
+	enough bool // is taken for granted: what is written is refused if it is not so
 	exists bool
 	made   bool // by this transaction
 
@@ -40,11 +42,12 @@ func (s stock) plus(onHand, reserved int64) stock {
 
 // shortagesOf says of which lines there is too little; of none, all can be taken. Errors: sqldb.ErrUnavailable.
 func shortagesOf(ctx context.Context, tx *sqldb.Tx, lines []inventoryapi.Line) ([]inventoryapi.Shortage, error) {
-	if err := loadStock(ctx, tx, skusOf(lines)); err != nil {
+	uncertain := slices.DeleteFunc(slices.Clone(lines), func(l inventoryapi.Line) bool { return stockOf(tx, l.SKU).enough })
+	if err := loadStock(ctx, tx, skusOf(uncertain)); err != nil {
 		return nil, err
 	}
 	var short []inventoryapi.Shortage
-	for _, l := range lines {
+	for _, l := range uncertain {
 		if available := stockOf(tx, l.SKU).available(); available < l.Quantity {
 			short = append(short, inventoryapi.Shortage{SKU: l.SKU, Requested: l.Quantity, Available: available})
 		}

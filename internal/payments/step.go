@@ -115,13 +115,14 @@ func (m *Module) decideAgain(ctx context.Context, tx *sqldb.Tx, reference string
 }
 
 // recording is the kind of record's jobs: it saves the payments of all steps in a batch that are still as they were seen.
-var recording = &sqldb.Kind{Name: "payment outcomes", Claims: true, Prepare: func(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	steps := make(map[string]*step, len(args)) // of two that know the same payment the second has to look again
-	for _, a := range args {
-		if s := a.(*step); steps[s.payment.id] == nil {
-			steps[s.payment.id] = s
-		}
+var recording = &sqldb.Kind{Name: "payment outcomes", Claims: true, Assume: func(_ context.Context, tx *sqldb.Tx, args []any) error {
+	for _, s := range stepsOf(args) {
+		saveUnseen(tx, s.payment)
+		tx.SetLocal(s, true)
 	}
+	return nil
+}, Prepare: func(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	steps := stepsOf(args)
 	saved, err := saveSeen(ctx, tx, steps)
 	for _, paymentID := range saved {
 		s := steps[paymentID]
@@ -130,3 +131,14 @@ var recording = &sqldb.Kind{Name: "payment outcomes", Claims: true, Prepare: fun
 	}
 	return err
 }}
+
+// stepsOf are the steps by the id of their payment. Of two that know the same payment the second has to look again.
+func stepsOf(args []any) map[string]*step {
+	steps := make(map[string]*step, len(args))
+	for _, a := range args {
+		if s := a.(*step); steps[s.payment.id] == nil {
+			steps[s.payment.id] = s
+		}
+	}
+	return steps
+}

@@ -129,6 +129,13 @@ func changedColumns(p payment, stored int64) []any {
 
 var updateLast = sqldb.Many{SQL: updatePayments, Columns: changedTypes, Exact: true, Last: 1}
 
+// saveUnseen queues the payment as the version after the one in the database, for which it is taken without a look; when it is not, the transaction runs again.
+func saveUnseen(tx *sqldb.Tx, p payment) {
+	stored := p.version - 1
+	tx.Queue(&updateLast, changedColumns(p, stored)...)
+	tx.SetLocal(viewKey(p.reference), view{payment: p, found: true, stored: stored})
+}
+
 // save queues the payment as the next version, which it returns. However often a transaction saves it, that is one update, at the end; when somebody else was faster
 // the transaction runs again.
 func save(tx *sqldb.Tx, p payment, now time.Time) payment {

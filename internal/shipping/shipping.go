@@ -53,6 +53,7 @@ func New(n Needs) *Module {
 	}
 	bus.Prefetch(m.endpoint, prefetch[shippingapi.CreateShipment])
 	bus.Prefetch(m.endpoint, prefetch[shippingapi.CancelShipment])
+	bus.Assume(m.endpoint, assumeNew)
 	bus.On(m.endpoint, m.create)
 	bus.On(m.endpoint, m.cancel)
 	return m
@@ -65,6 +66,15 @@ func prefetch[C bus.Body](ctx context.Context, tx *sqldb.Tx, commands []C) error
 		references[i] = c.MessageKey()
 	}
 	return loadShipments(ctx, tx, references)
+}
+
+// assumeNew takes it that no reference has a shipment yet; inserting one finds out.
+func assumeNew(tx *sqldb.Tx, commands []shippingapi.CreateShipment) {
+	for _, c := range commands {
+		if _, known := tx.Local(localKey(c.Reference)); !known {
+			tx.SetLocal(localKey(c.Reference), shipment{reference: c.Reference})
+		}
+	}
 }
 
 // Start handles commands and relays what is published. Errors: what the transport says of the subscriptions.

@@ -62,7 +62,7 @@ func newConsumer(e *Endpoint) *consumer {
 		ep: e, incoming: make(chan *delivery), finished: make(chan outcome, consumerWindow), due: make(chan *delivery, consumerWindow),
 		quit: make(chan struct{}), gone: make(chan struct{}), keys: map[string][]*delivery{}, pausing: map[*delivery]*time.Timer{},
 	}
-	c.kind = &sqldb.Kind{Name: "messages", Claims: true, Prepare: c.prepare}
+	c.kind = &sqldb.Kind{Name: "messages", Claims: true, Prepare: c.prepare, Assume: c.assume}
 	return c
 }
 

@@ -67,6 +67,7 @@ type handler struct {
 	decode   func(body []byte) (any, error)
 	apply    func(ctx context.Context, tx *sqldb.Tx, msg any) error
 	prefetch func(ctx context.Context, tx *sqldb.Tx, msgs []any) error
+	assume   func(tx *sqldb.Tx, msgs []any)
 }
 
 // NewEndpoint makes a context's endpoint. Register handlers before Start.
@@ -121,13 +122,21 @@ func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T
 // Prefetch registers what loads, with one statement, the rows that the handlers of all messages of a type in one batch will want, and leaves them in the
 // transaction's locals.
 func Prefetch[T Body](e *Endpoint, load func(ctx context.Context, tx *sqldb.Tx, msgs []T) error) {
-	e.handlerOf(typeOf[T]()).prefetch = func(ctx context.Context, tx *sqldb.Tx, msgs []any) error {
-		typed := make([]T, len(msgs))
-		for i, m := range msgs {
-			typed[i] = m.(T)
-		}
-		return load(ctx, tx, typed)
+	e.handlerOf(typeOf[T]()).prefetch = func(ctx context.Context, tx *sqldb.Tx, msgs []any) error { return load(ctx, tx, typed[T](msgs)) }
+}
+
+// Assume registers what stands in for the prefetch of a type as long as all goes as usual: it leaves in the transaction's locals what the rows will most probably be.
+// What the handlers write must fail if they are not; see sqldb.Kind.
+func Assume[T Body](e *Endpoint, what func(tx *sqldb.Tx, msgs []T)) {
+	e.handlerOf(typeOf[T]()).assume = func(tx *sqldb.Tx, msgs []any) { what(tx, typed[T](msgs)) }
+}
+
+func typed[T Body](msgs []any) []T {
+	all := make([]T, len(msgs))
+	for i, m := range msgs {
+		all[i] = m.(T)
 	}
+	return all
 }
 
 func typeOf[T Body]() Type {

@@ -20,23 +20,43 @@ const (
 
 type verdictKey struct{ consumer, message string }
 
-var claimInbox = sqldb.Many{
-	SQL: `INSERT INTO inbox (consumer, message_id, applied_at) SELECT r.consumer, r.message_id, r.applied_at FROM {rows}
-		WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = r.consumer AND d.key = r.key)
-		ON CONFLICT (consumer, message_id) DO NOTHING RETURNING message_id`,
-	Columns: "consumer text, message_id text, key text, applied_at bigint",
-}
+// noDeadLetter is true of rows whose key has none; that there is none at all is found out once for all rows.
+const noDeadLetter = `(NOT EXISTS (SELECT 1 FROM dead_letters) OR NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = r.consumer AND d.key = r.key))`
 
-// prepare claims the inbox rows of all messages in the batch with one statement, then loads what their handlers will want.
-func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error {
+const insertInbox = `INSERT INTO inbox (consumer, message_id, applied_at) SELECT r.consumer, r.message_id, r.applied_at FROM {rows}
+	WHERE ` + noDeadLetter + ` ON CONFLICT (consumer, message_id) DO NOTHING`
+
+const inboxColumns = "consumer text, message_id text, key text, applied_at bigint"
+
+var (
+	claimInbox = sqldb.Many{SQL: insertInbox + ` RETURNING message_id`, Columns: inboxColumns}
+	claimAll   = sqldb.Many{SQL: insertInbox, Columns: inboxColumns, Exact: true}
+)
+
+// inboxRows are the rows that claim the messages. All processes claim in one order, so that they do not deadlock.
+func (c *consumer) inboxRows(args []any) [][]any {
 	rows, now := make([][]any, len(args)), sqldb.Micros(c.ep.cfg.Clock.Now())
 	for i, a := range args {
 		d := a.(*delivery)
 		rows[i] = []any{c.ep.cfg.Context, d.id, d.key, now}
 	}
-	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) }) // all processes claim in one order, so that they do not deadlock
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) })
+	return rows
+}
+
+// assume takes all messages for new ones that wait behind nothing.
+func (c *consumer) assume(ctx context.Context, tx *sqldb.Tx, args []any) error {
+	for _, row := range c.inboxRows(args) {
+		tx.Queue(&claimAll, row...)
+		tx.SetLocal(verdictKey{c.ep.cfg.Context, row[1].(string)}, claimed)
+	}
+	return c.prefetch(ctx, tx, args, true)
+}
+
+// prepare claims the inbox rows of all messages in the batch with one statement, then loads what their handlers will want.
+func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error {
 	var fresh []string
-	if err := sqldb.SelectMany(ctx, tx, &claimInbox, rows, &fresh); err != nil {
+	if err := sqldb.SelectMany(ctx, tx, &claimInbox, c.inboxRows(args), &fresh); err != nil {
 		return err
 	}
 	for _, id := range fresh {
@@ -47,7 +67,7 @@ func (c *consumer) prepare(ctx context.Context, tx *sqldb.Tx, args []any) error 
 			return err
 		}
 	}
-	return c.prefetch(ctx, tx, args)
+	return c.prefetch(ctx, tx, args, false)
 }
 
 // A join, because PostgreSQL plans `message_id = ANY (…)` behind a column of one value as a walk through the whole index.
@@ -76,7 +96,7 @@ func (c *consumer) judgeRest(ctx context.Context, tx *sqldb.Tx, args []any) erro
 	return nil
 }
 
-func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any) error {
+func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any, assume bool) error {
 	bodies := map[*handler][]any{}
 	var order []*handler
 	for _, a := range args {
@@ -90,6 +110,10 @@ func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any) error
 		bodies[d.handler] = append(bodies[d.handler], d.body)
 	}
 	for _, h := range order {
+		if assume && h.assume != nil {
+			h.assume(tx, bodies[h])
+			continue
+		}
 		if err := h.prefetch(ctx, tx, bodies[h]); err != nil {
 			return fmt.Errorf("prefetching for %s: %w", h.typ, err)
 		}

@@ -34,12 +34,20 @@ type Kind struct {
 	Name    string
 	Prepare func(ctx context.Context, tx *Tx, args []any) error
 	Claims  bool // Prepare writes rows for its jobs, so a job that fails takes the transaction with it
+
+	// Assume, if there is one, stands in for Prepare the first time: it takes for granted what is usual (that a message is new, that there is enough) and asks
+	// the database nothing, so that the whole transaction is one round trip. What it takes for granted must be checked by what the transaction writes: by a unique key, or
+	// by a statement that is Exact. When that fails, all is undone, and the batch runs with Prepare.
+	Assume func(ctx context.Context, tx *Tx, args []any) error
 }
 
+// caution is for how many batches a lane assumes nothing after it was wrong.
+const caution = 16
+
 // Stats counts what was done since the start. Alone are the batches that were divided because they failed; Statements are those of transactions, which take
-// RoundTrips on PostgreSQL; Reads are those outside.
+// RoundTrips on PostgreSQL; Reads are those outside. Wrong are the transactions that assumed what was not so.
 type Stats struct {
-	Jobs, Commits, Alone, Retries, UnknownCommits, Statements, RoundTrips, Reads atomic.Int64
+	Wrong, Jobs, Commits, Alone, Retries, UnknownCommits, Statements, RoundTrips, Reads atomic.Int64
 }
 
 // Stats are this database's counters.
@@ -108,6 +116,8 @@ type lane struct {
 	db   *DB
 	in   chan *job
 	conn conn
+
+	cautious int // for how many batches
 
 	patient []*job      // wait for a transaction of others
 	enough  *time.Timer // ends their patience
@@ -251,11 +261,18 @@ func (l *lane) unreachable(err error) bool { return l.conn == nil && errors.Is(e
 // insist repeats the batch while repeating can help. After a commit of unknown outcome that is safe, because every job finds by
 // its key what it did already.
 func (l *lane) insist(batch []*job) error {
+	assume := l.mayAssume(batch)
 	for attempt := 1; ; attempt++ {
-		err := l.attempt(batch)
+		err := l.attempt(batch, assume)
+		wrong := err != nil && assume
+		assume = false
 		switch {
 		case err == nil:
 			return nil
+		case wrong && !errors.Is(err, errUnknownCommit) && !l.unreachable(err):
+			l.db.stats.Wrong.Add(1)
+			l.cautious = caution
+			continue
 		case errors.Is(err, errUnknownCommit):
 			l.db.stats.UnknownCommits.Add(1)
 		case errors.Is(err, errRetry), l.unreachable(err) && attempt < 3:
@@ -273,8 +290,17 @@ func (l *lane) insist(batch []*job) error {
 	}
 }
 
+// mayAssume reports whether the batch has something to assume, and the lane was not wrong lately.
+func (l *lane) mayAssume(batch []*job) bool {
+	if l.cautious > 0 {
+		l.cautious--
+		return false
+	}
+	return slices.ContainsFunc(batch, func(j *job) bool { return j.Kind != nil && j.Kind.Assume != nil })
+}
+
 // attempt is the one place where transactions begin and end.
-func (l *lane) attempt(batch []*job) (err error) {
+func (l *lane) attempt(batch []*job, assume bool) (err error) {
 	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
 	conn, err := l.dial(ctx)
 	if err != nil {
@@ -291,7 +317,7 @@ func (l *lane) attempt(batch []*job) (err error) {
 			l.rollback(ctx, tx, err)
 		}
 	}()
-	if err := prepareKinds(ctx, tx, batch); err != nil {
+	if err := prepareKinds(ctx, tx, batch, assume); err != nil {
 		return err
 	}
 	for _, j := range batch {
@@ -346,8 +372,8 @@ func (l *lane) commitFailed(err error) error {
 	return meaning
 }
 
-// prepareKinds lets every kind in the batch prepare all its jobs at once.
-func prepareKinds(ctx context.Context, tx *Tx, batch []*job) error {
+// prepareKinds lets every kind in the batch prepare all its jobs at once, or assume what it can.
+func prepareKinds(ctx context.Context, tx *Tx, batch []*job, assume bool) error {
 	var kinds []*Kind
 	args := map[*Kind][]any{}
 	for _, j := range batch {
@@ -360,7 +386,11 @@ func prepareKinds(ctx context.Context, tx *Tx, batch []*job) error {
 		args[j.Kind] = append(args[j.Kind], j.Arg)
 	}
 	for _, k := range kinds {
-		if err := guard(tx, func() error { return k.Prepare(ctx, tx, args[k]) }); err != nil {
+		prepare := k.Prepare
+		if assume && k.Assume != nil {
+			prepare = k.Assume
+		}
+		if err := guard(tx, func() error { return prepare(ctx, tx, args[k]) }); err != nil {
 			return err
 		}
 		tx.keep()

@@ -44,7 +44,7 @@ type Idempotency struct {
 
 // NewIdempotency keeps answers in a context's database.
 func NewIdempotency(db *sqldb.DB, c clock.Clock) *Idempotency {
-	return &Idempotency{db: db, clock: c, kind: &sqldb.Kind{Name: "idempotency", Prepare: loadAnswers}}
+	return &Idempotency{db: db, clock: c, kind: &sqldb.Kind{Name: "idempotency", Prepare: loadAnswers, Assume: assumeNone}}
 }
 
 type answerKey struct{ principal, route, key string }
@@ -207,6 +207,9 @@ var selectAnswers = sqldb.Many{
 		JOIN idempotency_keys k ON k.principal = r.principal AND k.route = r.route AND k.key = r.key`,
 	Columns: "principal text, route text, key text",
 }
+
+// assumeNone takes all requests for new ones. The key of the stored answer refuses one that is not.
+func assumeNone(context.Context, *sqldb.Tx, []any) error { return nil }
 
 // loadAnswers finds the stored answers for all requests of a batch at once.
 func loadAnswers(ctx context.Context, tx *sqldb.Tx, args []any) error {

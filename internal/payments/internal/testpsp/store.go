@@ -78,19 +78,37 @@ func (p *Provider) book(ctx context.Context, e *entry) (provider.Charge, error) 
 
 type entryKey string
 
-var insertEntries = sqldb.Many{
-	SQL: `INSERT INTO charges (key, id, reference, method, amount, currency, status, code, created_at)
+const (
+	insertEntry = `INSERT INTO charges (key, id, reference, method, amount, currency, status, code, created_at)
 		SELECT r.key, r.id, r.reference, r.method, r.amount, r.currency, r.status, r.code, r.created_at FROM {rows} WHERE true
-		ON CONFLICT (key) DO NOTHING RETURNING id`,
-	Columns: "key text, id text, reference text, method text, amount bigint, currency text, status text, code text, created_at bigint",
+		ON CONFLICT (key) DO NOTHING`
+	entryColumns = "key text, id text, reference text, method text, amount bigint, currency text, status text, code text, created_at bigint"
+)
+
+var (
+	insertEntries = sqldb.Many{SQL: insertEntry + ` RETURNING id`, Columns: entryColumns}
+	insertFirst   = sqldb.Many{SQL: insertEntry, Columns: entryColumns, Exact: true}
+)
+
+func (e *entry) row() []any {
+	return []any{e.Key, e.ID, e.Reference, e.Method, e.Amount, e.Currency, e.Status, e.Code, e.CreatedAt}
+}
+
+// assumeFirst books the entries as the first with their keys.
+func assumeFirst(_ context.Context, tx *sqldb.Tx, args []any) error {
+	for _, a := range args {
+		e := a.(*entry)
+		tx.Queue(&insertFirst, e.row()...)
+		tx.SetLocal(entryKey(e.ID), true)
+	}
+	return nil
 }
 
 // insertCharges books the entries of a whole batch with one statement and notes which of them were the first with their key.
 func (p *Provider) insertCharges(ctx context.Context, tx *sqldb.Tx, args []any) error {
 	rows := make([][]any, len(args))
 	for i, a := range args {
-		e := a.(*entry)
-		rows[i] = []any{e.Key, e.ID, e.Reference, e.Method, e.Amount, e.Currency, e.Status, e.Code, e.CreatedAt}
+		rows[i] = a.(*entry).row()
 	}
 	var inserted []string
 	if err := sqldb.SelectMany(ctx, tx, &insertEntries, rows, &inserted); err != nil {

@@ -42,7 +42,7 @@ type Provider struct {
 // New makes a provider with its books in db, whose only tables are those of migrations/testpsp.
 func New(db *sqldb.DB, c clock.Clock) *Provider {
 	p := &Provider{db: db, clock: c, Slow: time.Second}
-	p.booking = &sqldb.Kind{Name: "charges", Prepare: p.insertCharges, Claims: true}
+	p.booking = &sqldb.Kind{Name: "charges", Prepare: p.insertCharges, Assume: assumeFirst, Claims: true}
 	return p
 }
 

@@ -40,6 +40,11 @@ torture: ## the long fault tests: kills, cuts, freezes, full disks; takes up to 
 mutants: ## plants bugs (no inbox check, no version check, …) and shows that a test finds each
 	internal/e2e/mutants.sh
 
+.PHONY: bench
+bench: ## measures the shop beside the anchors, on SQLite and PostgreSQL, and writes docs/performance.md; takes about two hours
+	go run ./internal/bench
+	go run ./internal/bench render
+
 .PHONY: docker
 docker: ## the image shop:$(VERSION), distroless, not root
 	docker build --build-arg VERSION=$(VERSION) -t shop:$(VERSION) .

@@ -78,7 +78,7 @@ func (b *bench) prepareAnchors(ctx context.Context) error {
 
 // skip records that an anchor is missing, and why.
 func (b *bench) skip(subject, why string) error {
-	return b.journal.add(record{Part: "anchors", Subject: subject, Marks: []string{"SKIPPED: " + why}})
+	return b.journal.add(record{Part: "anchors", Subject: subject, Marks: []string{skippedMark + ": " + why}})
 }
 
 // measureAnchors measures all of them once.

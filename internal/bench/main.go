@@ -31,7 +31,13 @@ func main() {
 
 // command runs what the arguments say: a measurement unless they begin with the name of something else.
 func command(ctx context.Context, args []string, progress io.Writer) error {
-	b, err := parseFlags(args)
+	switch {
+	case len(args) > 0 && args[0] == "render":
+		return render(args[1:], progress)
+	case len(args) == 3 && args[0] == "plain":
+		return servePlain(args[1], args[2])
+	}
+	b, err := parseFlags(args, progress)
 	if err != nil {
 		return err
 	}
@@ -48,27 +54,31 @@ type bench struct {
 	clients   []int
 	reps      int
 	history   int
+	stored    []int // how many orders a shop has stored
 	secs      time.Duration
 	warm      time.Duration
 	quiet     time.Duration
 	out       string
 	shared    string
 
-	dir     string   // everything temporary
-	binary  string   // the shop
-	cluster *cluster // nil when PostgreSQL is not measured
-	anchors *anchors // nil when they are not measured
+	dir     string            // everything temporary
+	binary  string            // the shop
+	cluster *cluster          // nil when PostgreSQL is not measured
+	anchors *anchors          // nil when they are not measured
+	places  map[string]*place // filled with orders
 	journal journal
 }
 
 var allParts = []string{"flow", "anchors", "stored", "lines", "reads", "start"}
 
-func parseFlags(args []string) (*bench, error) {
-	b := &bench{}
+func parseFlags(args []string, progress io.Writer) (*bench, error) {
+	b := &bench{places: map[string]*place{}}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(progress)
 	parts := f.String("parts", strings.Join(allParts, ","), "what to measure")
 	databases := f.String("databases", sqlite+","+postgres, "on which databases")
 	clients := f.String("clients", "1,8,32,128", "numbers of clients")
+	stored := f.String("stored", "0,100000,1000000", "numbers of orders that a shop has stored; on SQLite at most 300000")
 	secs := f.Float64("secs", 15, "measured time of one run, seconds")
 	warm := f.Float64("warm", 3, "time before it that does not count, seconds")
 	quiet := f.Float64("quiet", 60, "wait at most so long for others to leave the machine alone, seconds; 0 for not at all")
@@ -94,14 +104,31 @@ func parseFlags(args []string) (*bench, error) {
 			return nil, fmt.Errorf("there is no database %q; there are %s and %s", d, sqlite, postgres)
 		}
 	}
-	for text := range strings.SplitSeq(*clients, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%q is no number of clients", text)
+	var err error
+	if b.clients, err = numbers(*clients, 1); err != nil {
+		return nil, fmt.Errorf("-clients: %w", err)
+	}
+	if b.stored, err = numbers(*stored, 0); err != nil {
+		return nil, fmt.Errorf("-stored: %w", err)
+	}
+	for _, n := range b.stored {
+		if n%originals != 0 {
+			return nil, fmt.Errorf("-stored: %d is no multiple of %d", n, originals)
 		}
-		b.clients = append(b.clients, n)
 	}
 	return b, nil
+}
+
+func numbers(list string, least int) ([]int, error) {
+	var all []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least {
+			return nil, fmt.Errorf("%q is no whole number of at least %d", text, least)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -111,7 +138,7 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(b.out, "results.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(filepath.Join(b.out, resultsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -153,6 +180,16 @@ func (b *bench) repetition(ctx context.Context, rep int) error {
 	for _, kind := range slices.Backward(b.databases) {
 		if b.measures("flow") {
 			steps = slices.Insert(steps, 0, func() error { return b.flow(ctx, rep, kind) })
+		}
+	}
+	for _, kind := range b.databases {
+		for _, part := range []struct {
+			name    string
+			measure func(context.Context, int, string) error
+		}{{"stored", b.storedOrders}, {"lines", b.orderLines}, {"reads", b.reads}, {"start", b.start}} {
+			if b.measures(part.name) {
+				steps = append(steps, func() error { return part.measure(ctx, rep, kind) })
+			}
 		}
 	}
 	for _, step := range steps {

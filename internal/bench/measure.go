@@ -92,6 +92,7 @@ func (t target) measureOnce(ctx context.Context, l load, m meter, r record) (rec
 	if err != nil {
 		return r, err
 	}
+	logged := t.logged()
 	o, err := l.run(ctx, m, t.pid())
 	if err != nil {
 		return r, err
@@ -115,6 +116,9 @@ func (t target) measureOnce(ctx context.Context, l load, m meter, r record) (rec
 	}
 	if o.errors > 0 {
 		r.Marks = append(r.Marks, fmt.Sprintf("%d errors, the first: %v", o.errors, o.first))
+	}
+	if lines := t.logged() - logged; lines > 0 {
+		r.Marks = append(r.Marks, fmt.Sprintf("%d lines in its log, the last: %.300s", lines, t.lastLines(1)))
 	}
 	return r, nil
 }

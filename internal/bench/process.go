@@ -104,10 +104,18 @@ func (p *process) kill() error {
 	return nil
 }
 
-func (p *process) logTail() string {
+// logged is how many lines the server has printed. A shop at its level prints only what is unusual.
+func (p *process) logged() int {
+	b, _ := os.ReadFile(p.log)
+	return bytes.Count(b, []byte("\n"))
+}
+
+func (p *process) logTail() string { return p.lastLines(10) }
+
+func (p *process) lastLines(n int) string {
 	b, _ := os.ReadFile(p.log)
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // freeAddr finds a loopback port below 32768, where Linux begins to hand out the ports of outgoing connections: a client's

@@ -22,6 +22,8 @@ type record struct {
 	Stored  int       `json:"stored,omitempty"` // orders in the database before it
 	Lines   int       `json:"lines,omitempty"`  // of an order
 	Route   string    `json:"route,omitempty"`
+	Bytes   int       `json:"bytes,omitempty"`  // of the route's answer
+	Beside  string    `json:"beside,omitempty"` // the database of the shop that took turns with this
 	At      time.Time `json:"at"`
 
 	Figures map[string]float64 `json:"figures,omitempty"`
@@ -54,11 +56,18 @@ const (
 	memoryPeak     = "rss_peak_mib" // greatest since the program began
 	memoryPostgres = "pss_postgres_mib"
 	startup        = "startup_ms"
-	idleCPU        = "idle_cpu_%" // of one core
-	bytesAnswered  = "bytes"
+	idleCPU        = "idle_cpu_%" // of one core, as is the next
+	idlePostgres   = "idle_cpu_postgres_%"
+	storedBytes    = "stored_bytes"
 )
 
-// journal is where records go.
+// resultsFile is where they go.
+const resultsFile = "results.jsonl"
+
+// skippedMark begins the mark of what could not be measured.
+const skippedMark = "SKIPPED"
+
+// journal takes records.
 type journal struct {
 	file     io.Writer
 	progress io.Writer

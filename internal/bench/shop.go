@@ -42,19 +42,20 @@ type place struct {
 	cluster *cluster // on PostgreSQL
 }
 
-// newPlace makes an empty, migrated place; what had its name is gone.
+// newPlace makes an empty place for a shop; what had its name is gone. PostgreSQL is migrated, SQLite is by the program when it first serves.
 func (b *bench) newPlace(ctx context.Context, kind, name string) (*place, error) {
 	p := &place{binary: b.binary, kind: kind, name: name, dir: filepath.Join(b.dir, name+"-"+kind)}
 	if err := errors.Join(os.RemoveAll(p.dir), os.MkdirAll(p.dir, 0o700)); err != nil {
 		return nil, err
 	}
-	p.url = "sqlite:" + p.dir
-	if kind == postgres {
-		p.cluster = b.cluster
-		p.url = b.cluster.url(name)
-		if err := b.cluster.fresh(ctx, name); err != nil {
-			return nil, err
-		}
+	if kind == sqlite {
+		p.url = "sqlite:" + p.dir
+		return p, nil
+	}
+	p.cluster = b.cluster
+	p.url = b.cluster.url(name)
+	if err := b.cluster.fresh(ctx, name); err != nil {
+		return nil, err
 	}
 	_, err := output(p.command(ctx, "migrate", "up"))
 	return p, err
@@ -129,12 +130,6 @@ func (s *shop) close(ctx context.Context) error {
 	return errors.Join(s.stop(), s.remove(context.WithoutCancel(ctx)))
 }
 
-// warnings is how many lines the program has logged; at its level each is something unusual.
-func (s *shop) warnings() int {
-	b, _ := os.ReadFile(s.log)
-	return bytes.Count(b, []byte("\n"))
-}
-
 // get reads a path of the program's API or admin port. Errors: also any status but 200.
 func get(ctx context.Context, addr, path string) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
@@ -159,13 +154,13 @@ func (s *shop) metrics(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseMetrics(bytes.NewReader(body))
+	return parseMetrics(body)
 }
 
 // parseMetrics reads counters and gauges in Prometheus' text format and sums each over its labels.
-func parseMetrics(r io.Reader) (map[string]float64, error) {
+func parseMetrics(text []byte) (map[string]float64, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(r)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("reading metrics: %w", err)
 	}

@@ -45,6 +45,10 @@ bench: ## measures the shop beside the anchors, on SQLite and PostgreSQL, and wr
 	go run ./internal/bench
 	go run ./internal/bench render
 
+.PHONY: simulate
+simulate: ## a model of shop on many machines, fed with docs/performance/costs.json, and the tables of docs/scale.md; takes minutes
+	go run ./internal/simulate
+
 .PHONY: docker
 docker: ## the image shop:$(VERSION), distroless, not root
 	docker build --build-arg VERSION=$(VERSION) -t shop:$(VERSION) .

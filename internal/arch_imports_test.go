@@ -29,6 +29,7 @@ const (
 	migrations kind = "the migrations"
 	endToEnd   kind = "the end-to-end tests"
 	benchmark  kind = "the benchmark"
+	simulation kind = "the simulation"
 	plan       kind = "the proof of the plan"
 	unplanned  kind = "no room of the plan"
 )
@@ -100,6 +101,8 @@ func (h *tree) innerRoom(name, child string, depth int) room {
 		return room{endToEnd, ""}
 	case name == "bench" && depth == 2:
 		return room{benchmark, ""}
+	case name == "simulate" && depth == 2:
+		return room{simulation, ""}
 	case !h.contexts[name]:
 		return room{unplanned, name}
 	case depth == 2:
@@ -124,7 +127,7 @@ func (h *tree) forbids(f *file, from room, target string) string {
 	to := h.roomOf(dir)
 	testing := f.test() || from.kind == endToEnd || from.kind == benchmark || isTestSupport(f.dir())
 	switch {
-	case from.kind == plan || from.kind == migrations || from.kind == unplanned:
+	case from.kind == plan || from.kind == migrations || from.kind == simulation || from.kind == unplanned:
 		return string(from.kind) + " imports nothing of ours"
 	case isTestSupport(dir):
 		return unless(testing, path.Base(dir)+" is for tests")
@@ -218,6 +221,8 @@ func TestAForbiddenImportIsFound(t *testing.T) {
 		breaks("the benchmark imports a heart", "internal/bench/x.go", "shop/internal/orders", "only cmd/shop"),
 		breaks("the benchmark imports a published language", "internal/bench/x.go", "shop/internal/orders/ordersapi", "may not know ordersapi"),
 		breaks("the product uses the benchmark", "cmd/shop/x.go", "shop/internal/bench", "nobody imports"),
+		breaks("the simulation imports what it is a model of", "internal/simulate/x.go", "shop/internal/platform/sqldb", "the simulation imports nothing of ours"),
+		breaks("the product uses the simulation", "cmd/shop/x.go", "shop/internal/simulate", "nobody imports"),
 		breaks("the product uses the end-to-end tests", "cmd/shop/x.go", "shop/internal/e2e", "nobody imports"),
 		breaks("somebody imports what only the program needs", "internal/orders/x.go", "shop/cmd/shop/internal/rest", "nobody imports"),
 		breaks("somebody imports a command", "internal/orders/x.go", "shop/cmd/shop", "nobody imports"),

@@ -41,7 +41,7 @@ mutants: ## plants bugs (no inbox check, no version check, …) and shows that a
 	internal/e2e/mutants.sh
 
 .PHONY: bench
-bench: ## measures the shop beside the anchors, on SQLite and PostgreSQL, and writes docs/performance.md; takes about two hours
+bench: ## measures the shop beside the anchors, on SQLite and PostgreSQL, and writes docs/performance.md; takes an hour and a half
 	go run ./internal/bench
 	go run ./internal/bench render
 

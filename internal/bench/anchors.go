@@ -81,9 +81,9 @@ func (b *bench) skip(subject, why string) error {
 	return b.journal.add(record{Part: "anchors", Subject: subject, Marks: []string{skippedMark + ": " + why}})
 }
 
-// measureAnchors measures all of them once.
-func (b *bench) measureAnchors(ctx context.Context, rep int) error {
-	if b.anchors == nil {
+// measureAnchors measures all of them once, after the shop on PostgreSQL.
+func (b *bench) measureAnchors(ctx context.Context, rep int, kind string) error {
+	if b.anchors == nil || kind != postgres {
 		return nil
 	}
 	for _, script := range pgbenchScripts {

@@ -2,12 +2,12 @@ package main
 
 // charts are the plots, by the name of their files.
 func charts(all []record) map[string]chart {
-	flow, stored := latest(all, "flow"), latest(all, "stored")
-	anchors := ofRun(all, "anchors", flow.run())
-	lines := latest(all, "lines").at(8)
+	flow, stored := latest(all, "flow").shown(), latest(all, "stored").shown()
+	anchors := ofRun(all, "anchors", flow.run()).shown()
+	lines := latest(all, "lines").shown().at(8)
 	return map[string]chart{
 		"clients-throughput": {
-			title: "Orders confirmed a second, over clients", x: "clients", y: "orders/s",
+			title: "Orders confirmed a second, over clients", x: "clients", y: "orders/s", log: true, // batches are a different order of magnitude
 			series: append(seriesOf(flow, perSecond, clientsOf), anchorSeries(anchors, flow.distinct(clientsOf))...),
 		},
 		"clients-latency":   {title: "From POST to confirmed, over clients", x: "clients", y: "ms", log: true, series: latencySeries(flow, clientsOf)},

@@ -12,5 +12,9 @@ func dieWithUs(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig
 func inMemory(dir string) bool {
 	const tmpfs, ramfs = 0x01021994, 0x858458f6 // statfs(2)
 	var s syscall.Statfs_t
-	return syscall.Statfs(dir, &s) == nil && (int64(s.Type) == tmpfs || int64(s.Type) == ramfs)
+	if syscall.Statfs(dir, &s) != nil {
+		return false
+	}
+	kind := int64(s.Type) //nolint:unconvert // on some processors it is 32 bits wide
+	return kind == tmpfs || kind == ramfs
 }

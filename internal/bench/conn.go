@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// conn is a keep-alive HTTP/1.1 client on one TCP connection. It is written by hand because the generator shares the
-// machine's cores with what it measures: it takes a third of the CPU of net/http's client. It never sends a request twice.
+// conn is a keep-alive HTTP/1.1 client on one TCP connection. It is written by hand because the generator shares the machine's
+// cores with what it measures, so it should need little of them. It never sends a request twice.
 type conn struct {
 	addr string
 	c    net.Conn

@@ -166,38 +166,35 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 	if err := b.prepareAnchors(ctx); err != nil {
 		return err
 	}
-	for rep := 1; rep <= b.reps; rep++ {
-		if err := b.repetition(ctx, rep); err != nil {
-			return err
-		}
+	for rep := 1; rep <= b.reps && ctx.Err() == nil; rep++ {
+		err = errors.Join(err, b.repetition(ctx, rep))
 	}
-	return nil
+	return errors.Join(err, ctx.Err())
 }
 
-// repetition measures every part once.
+// repetition measures every part once. A part that fails is recorded as such, and the others go on.
 func (b *bench) repetition(ctx context.Context, rep int) error {
-	steps := []func() error{func() error { return b.measureAnchors(ctx, rep) }}
-	for _, kind := range slices.Backward(b.databases) {
-		if b.measures("flow") {
-			steps = slices.Insert(steps, 0, func() error { return b.flow(ctx, rep, kind) })
+	parts := []struct {
+		name    string
+		measure func(context.Context, int, string) error
+	}{{"flow", b.flow}, {"anchors", b.measureAnchors}, {"stored", b.storedOrders}, {"lines", b.orderLines}, {"reads", b.reads}, {"start", b.start}}
+	var failed error
+	for _, part := range parts {
+		if !b.measures(part.name) {
+			continue
 		}
-	}
-	for _, kind := range b.databases {
-		for _, part := range []struct {
-			name    string
-			measure func(context.Context, int, string) error
-		}{{"stored", b.storedOrders}, {"lines", b.orderLines}, {"reads", b.reads}, {"start", b.start}} {
-			if b.measures(part.name) {
-				steps = append(steps, func() error { return part.measure(ctx, rep, kind) })
+		for _, kind := range b.databases {
+			err := part.measure(ctx, rep, kind)
+			if ctx.Err() != nil {
+				return errors.Join(failed, err)
+			}
+			if err != nil {
+				r := record{Part: part.name, Subject: "shop-" + kind, Rep: rep, Marks: []string{"FAILED: " + err.Error()}}
+				failed = errors.Join(failed, err, b.journal.add(r))
 			}
 		}
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return failed
 }
 
 func (b *bench) measures(part string) bool { return slices.Contains(b.parts, part) }

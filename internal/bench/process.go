@@ -100,7 +100,7 @@ func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-p.ended
+	<-p.ended //nolint:errcheck // it was killed: how it ended is known
 	return nil
 }
 

@@ -29,7 +29,7 @@ func render(args []string, progress io.Writer) error {
 		return fmt.Errorf("there is no %s in %s: measure first", resultsFile, *out)
 	}
 	for name, c := range charts(all) {
-		if err := os.WriteFile(filepath.Join(*out, name+".svg"), c.svg(), 0o644); err != nil { //nolint:gosec // documentation
+		if err := os.WriteFile(filepath.Join(*out, name+".svg"), c.svg(), 0o644); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func render(args []string, progress io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", *doc, err)
 	}
-	return os.WriteFile(*doc, filled, 0o644) //nolint:gosec // documentation
+	return os.WriteFile(*doc, filled, 0o644)
 }
 
 var marker = regexp.MustCompile(`(?m)^<!-- (/?)bench:([a-z-]+) -->$`)

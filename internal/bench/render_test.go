@@ -73,7 +73,8 @@ func sample() []record {
 			record{Part: "reads", Subject: "plain", Route: "/v1/products", Beside: "postgres", Rep: rep, Figures: figures(28000)},
 			record{Part: "start", Subject: "shop-postgres", Route: startAgain, Rep: rep, Figures: figures(1)})
 	}
-	return append(all, record{Part: "fill", Subject: "shop-postgres", Stored: 1_000_000, Figures: figures(1), Notes: map[string]string{"audit": "clean"}},
+	return append(all, record{Part: "flow", Subject: "shop-sqlite", Rep: 2, Marks: []string{"FAILED: no disk"}},
+		record{Part: "fill", Subject: "shop-postgres", Stored: 1_000_000, Figures: figures(1), Notes: map[string]string{"audit": "clean"}},
 		record{Part: "anchors", Subject: orderflow, Marks: []string{"SKIPPED: it could not be built"}})
 }
 
@@ -93,6 +94,8 @@ func TestTablesSayWhatWasMeasured(t *testing.T) {
 	}
 	require.Contains(t, blocks["rates"], "| orderflow |  | SKIPPED: it could not be built |")
 	require.NotContains(t, blocks["costs"], orderflow)
+	require.NotContains(t, blocks["rates"], "shop-sqlite")
+	require.Contains(t, blocks["marks"], "- flow, shop-sqlite, 0 clients, repetition 2: FAILED: no disk")
 }
 
 func TestTablesWithoutMeasurementsSaySo(t *testing.T) {
@@ -100,7 +103,7 @@ func TestTablesWithoutMeasurementsSaySo(t *testing.T) {
 	for _, name := range []string{"rates", "ratios", "costs", "stored", "lines", "reads", "start", "memory", "machine"} {
 		require.Equal(t, notMeasured, blocks[name], name)
 	}
-	withoutAnchors := []record{{Part: "flow", Subject: "shop-sqlite", Clients: 8}, {Part: "anchors", Subject: "all", Marks: []string{"SKIPPED: there is no ../shared/bench"}}}
+	withoutAnchors := []record{{Part: "flow", Subject: "shop-sqlite", Clients: 8, Figures: map[string]float64{perSecond: 1}}, {Part: "anchors", Subject: "all", Marks: []string{"SKIPPED: there is no ../shared/bench"}}}
 	require.Equal(t, "The anchors were not measured. SKIPPED: there is no ../shared/bench.", tables(withoutAnchors)["ratios"])
 }
 

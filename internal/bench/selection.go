@@ -34,6 +34,11 @@ func (s selection) where(keep func(record) bool) selection {
 	return kept
 }
 
+// shown leaves out what failed: it has no figures, and says no more than that in the list of marks.
+func (s selection) shown() selection {
+	return s.where(func(r record) bool { return r.Figures != nil || selection{r}.skipped() != "" })
+}
+
 func (s selection) of(subject string) selection {
 	return s.where(func(r record) bool { return r.Subject == subject })
 }

@@ -10,18 +10,18 @@ import (
 
 // tables are the blocks of the document, by name.
 func tables(all []record) map[string]string {
-	flow := latest(all, "flow")
-	anchors := ofRun(all, "anchors", flow.run())
+	flow := latest(all, "flow").shown()
+	anchors := ofRun(all, "anchors", flow.run()).shown()
 	return map[string]string{
 		"machine": machineTable(all, flow.run()),
 		"rates":   ratesTable(append(slices.Clone(flow), anchors...)),
 		"ratios":  ratiosTable(flow, anchors),
 		"costs":   costsTable(append(slices.Clone(flow), anchors...)),
 		"stored":  storedTable(all),
-		"lines":   linesTable(latest(all, "lines")),
-		"reads":   readsTable(latest(all, "reads")),
-		"start":   startTable(latest(all, "start")),
-		"memory":  memoryTable(latest(all, "start"), flow),
+		"lines":   linesTable(latest(all, "lines").shown()),
+		"reads":   readsTable(latest(all, "reads").shown()),
+		"start":   startTable(latest(all, "start").shown()),
+		"memory":  memoryTable(latest(all, "start").shown(), flow),
 		"marks":   marksList(all),
 	}
 }
@@ -129,7 +129,7 @@ func costsTable(s selection) string {
 
 // storedTable compares shops with many orders to an empty one.
 func storedTable(all []record) string {
-	s, fills := latest(all, "stored"), latest(all, "fill")
+	s, fills := latest(all, "stored").shown(), latest(all, "fill")
 	var rows [][]string
 	for _, subject := range s.subjects() {
 		empty := s.of(subject).where(func(r record) bool { return r.Stored == 0 })

@@ -39,11 +39,11 @@ func each(t *testing.T, test func(t *testing.T, m *Module)) {
 // published are the events that wait to leave, oldest first.
 func published(t *testing.T, m *Module) []catalogapi.ProductChanged {
 	t.Helper()
-	var bodies []string
-	require.NoError(t, m.db.Select(t.Context(), &bodies, `SELECT body FROM outbox ORDER BY id`))
-	events := make([]catalogapi.ProductChanged, len(bodies))
-	for i, b := range bodies {
-		require.NoError(t, json.Unmarshal([]byte(b), &events[i]))
+	waiting, err := bus.Outbox(t.Context(), m.db, 0, 1000)
+	require.NoError(t, err)
+	events := make([]catalogapi.ProductChanged, len(waiting))
+	for i, w := range waiting {
+		require.NoError(t, json.Unmarshal([]byte(w.Body), &events[i]))
 	}
 	return events
 }

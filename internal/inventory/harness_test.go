@@ -112,22 +112,15 @@ func (h *house) together(jobs ...job) []error {
 // published empties the outbox.
 func (h *house) published() []any {
 	h.t.Helper()
-	var rows []struct {
-		ID   int64  `db:"id"`
-		Type string `db:"type"`
-		Body []byte `db:"body"`
-	}
+	waiting, err := bus.Outbox(context.Background(), h.db, 0, 10_000)
+	require.NoError(h.t, err)
 	require.NoError(h.t, h.db.Write(context.Background(), "", func(ctx context.Context, tx *sqldb.Tx) error {
-		rows = nil
-		if err := tx.Select(ctx, &rows, `SELECT id, type, body FROM outbox ORDER BY id`); err != nil {
-			return err
-		}
 		_, err := tx.Exec(ctx, `DELETE FROM outbox`)
 		return err
 	}))
 	var bodies []any
-	for _, r := range rows {
-		bodies = append(bodies, decodeEvent(h.t, r.Type, r.Body))
+	for _, w := range waiting {
+		bodies = append(bodies, decodeEvent(h.t, w.Type, []byte(w.Body)))
 	}
 	return bodies
 }

@@ -114,18 +114,14 @@ func apply(ctx context.Context, tx *sqldb.Tx, p *process, msg bus.Body) error {
 
 // sent takes what was sent since the last call.
 func (h *house) sent(t require.TestingT) []bus.Body {
-	var rows []struct {
-		ID   int64  `db:"id"`
-		Type string `db:"type"`
-		Body []byte `db:"body"`
-	}
-	require.NoError(t, h.replicas[0].needs.DB.Select(context.Background(), &rows, `SELECT id, type, body FROM outbox WHERE id > $1 ORDER BY id`, h.read))
+	waiting, err := bus.Outbox(context.Background(), h.replicas[0].needs.DB, h.read, 10_000)
+	require.NoError(t, err)
 	var bodies []bus.Body
-	for _, r := range rows {
-		decode := decoders[r.Type]
-		require.NotNil(t, decode, r.Type)
-		bodies = append(bodies, decode(t, r.Body))
-		h.read = r.ID
+	for _, w := range waiting {
+		decode := decoders[w.Type]
+		require.NotNil(t, decode, w.Type)
+		bodies = append(bodies, decode(t, []byte(w.Body)))
+		h.read = w.Row
 	}
 	return bodies
 }

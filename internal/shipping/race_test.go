@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -103,15 +104,20 @@ func TestWhoDecidedOnARowThatChangedDecidesAgain(t *testing.T) {
 
 	require.Equal(t, 2, meanwhile(create, create))
 	require.Equal(t, 2, meanwhile(cancel, dispatch))
-	var types []string
-	require.NoError(t, here.db.Select(t.Context(), &types, `SELECT type FROM outbox ORDER BY id`))
+	waiting, err := bus.Outbox(t.Context(), here.db, 0, 100)
+	require.NoError(t, err)
+	var types, created []string
+	for _, w := range waiting {
+		types = append(types, w.Type)
+		if w.Type == "shop.shipping.shipment.created.v1" {
+			created = append(created, w.Body)
+		}
+	}
 	require.Equal(t, []string{
 		"shop.shipping.shipment.created.v1", "shop.shipping.shipment.created.v1", // one shipment, two answers
 		"shop.shipping.shipment.dispatched.v1", "shop.shipping.shipment.not_cancelled.v1",
 	}, types)
-	var ids []string
-	require.NoError(t, here.db.Select(t.Context(), &ids, `SELECT DISTINCT body FROM outbox WHERE type = 'shop.shipping.shipment.created.v1'`))
-	require.Len(t, ids, 1)
+	require.Len(t, slices.Compact(created), 1)
 }
 
 func TestOfManyDispatchesOfDifferentParcelsOneWins(t *testing.T) {

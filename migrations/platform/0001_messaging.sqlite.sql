@@ -1,13 +1,11 @@
 -- +goose Up
--- What leaves this context: written in the business transaction, deleted once a consumer's transaction holds it.
+-- What leaves this context: written in the business transaction, deleted once the consumers' transactions hold it. A row is a parcel: the messages of one
+-- transaction that go to one topic, in their order.
 CREATE TABLE outbox (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
-	message_id TEXT NOT NULL,
 	topic      TEXT NOT NULL,
-	type       TEXT NOT NULL,
-	key        TEXT NOT NULL,
-	headers    TEXT NOT NULL,
-	body       TEXT NOT NULL,
+	messages   BIGINT NOT NULL, -- how many
+	content    TEXT NOT NULL,   -- the messages, a JSON array
 	created_at BIGINT NOT NULL
 );
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"shop/internal/platform/audit"
@@ -33,17 +34,17 @@ func (e *Endpoint) Audit(ctx context.Context) ([]audit.Finding, error) {
 		report("I9", id, "the message was applied and is among the dead letters too")
 	}
 	var stuck []struct {
-		Key  string `db:"key"`
-		Type string `db:"type"`
+		ID    int64  `db:"id"`
+		Topic string `db:"topic"`
 	}
 	now := e.cfg.Clock.Now()
-	if err := e.cfg.DB.Select(ctx, &stuck, `SELECT key, type FROM outbox WHERE created_at < $1
+	if err := e.cfg.DB.Select(ctx, &stuck, `SELECT id, topic FROM outbox WHERE created_at < $1
 		AND EXISTS (SELECT 1 FROM leases WHERE name = $2 AND expires_at > $3) ORDER BY id LIMIT 100`,
 		sqldb.Micros(now.Add(-auditLag)), leaseName, sqldb.Micros(now)); err != nil {
 		return nil, err
 	}
 	for _, m := range stuck {
-		report("I13", m.Key, m.Type+" waits in the outbox although a process relays it")
+		report("I13", m.Topic, fmt.Sprintf("row %d waits in the outbox although a process relays it", m.ID))
 	}
 	return found, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -16,25 +17,24 @@ import (
 	"shop/internal/platform/telemetry"
 )
 
-// consumerWindow is how many messages a consumer has taken and not acknowledged, at most.
+// consumerWindow is how many messages a consumer has taken from subscriptions and not acknowledged, at most.
 const consumerWindow = 1024
 
-// consumer applies messages: those of one key one after the other, those of different keys together in one transaction. One goroutine owns its state.
+// consumer applies messages: those of one key one after the other, those of different keys together in one transaction.
 type consumer struct {
-	ep       *Endpoint
-	kind     *sqldb.Kind
-	incoming chan *delivery
-	finished chan outcome
-	due      chan *delivery
-	quit     chan struct{} // closed by stop
-	gone     chan struct{} // closed when the loop has ended
-	cancel   context.CancelFunc
-	subs     []message.Subscriber
+	ep     *Endpoint
+	kind   *sqldb.Kind
+	room   chan struct{} // bounds what subscriptions have taken and not acknowledged; publishers to a sink have a bound of their own
+	cancel context.CancelFunc
+	subs   []message.Subscriber
+	detach []func()
+	idle   chan struct{} // closed when it has stopped and nothing runs
 
-	keys    map[string][]*delivery    // present while one of the key is under way or pausing; the rest waits here
-	pausing map[*delivery]*time.Timer // failed, and to be tried again
-	held    int                       // taken and not acknowledged
-	running int                       // handed to the database
+	mu       sync.Mutex
+	keys     map[string][]*delivery    // present while one of the key is under way or pausing; the rest waits here
+	pausing  map[*delivery]*time.Timer // failed, and to be tried again
+	running  int                       // handed to the database
+	stopping bool
 }
 
 // delivery is a message on its way through the consumer.
@@ -44,23 +44,18 @@ type delivery struct {
 	typ      string
 	key      string
 	handler  *handler
-	body     any   // decoded
-	broken   error // why it cannot be decoded
-	attempts int   // that failed
-	waits    int   // times in a row that the database did not answer
+	done     func(error) // acknowledges, or gives back
+	body     any         // decoded
+	broken   error       // why it cannot be decoded
+	attempts int         // that failed
+	waits    int         // times in a row that the database did not answer
 	last     error
-}
-
-type outcome struct {
-	d      *delivery
-	err    error
-	buried bool
 }
 
 func newConsumer(e *Endpoint) *consumer {
 	c := &consumer{
-		ep: e, incoming: make(chan *delivery), finished: make(chan outcome, consumerWindow), due: make(chan *delivery, consumerWindow),
-		quit: make(chan struct{}), gone: make(chan struct{}), keys: map[string][]*delivery{}, pausing: map[*delivery]*time.Timer{},
+		ep: e, room: make(chan struct{}, consumerWindow), idle: make(chan struct{}),
+		keys: map[string][]*delivery{}, pausing: map[*delivery]*time.Timer{},
 	}
 	c.kind = &sqldb.Kind{Name: "messages", Claims: true, Prepare: c.prepare, Assume: c.assume}
 	return c
@@ -82,7 +77,6 @@ func (e *Endpoint) Topics() []string {
 func (c *consumer) start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
-	go c.loop()
 	for _, topic := range c.ep.Topics() {
 		if err := c.subscribe(ctx, topic); err != nil {
 			c.stop()
@@ -92,7 +86,19 @@ func (c *consumer) start() error {
 	return nil
 }
 
+// attacher is a transport that delivers to a sink.
+type attacher interface {
+	attach(group, topic string, s *sink) (detach func(), err error)
+}
+
 func (c *consumer) subscribe(ctx context.Context, topic string) error {
+	if direct, ok := c.ep.cfg.Transport.(attacher); ok {
+		detach, err := direct.attach(c.ep.cfg.Context, topic, &sink{c.put})
+		if err == nil {
+			c.detach = append(c.detach, detach)
+		}
+		return err
+	}
 	sub, err := c.ep.cfg.Transport.Subscriber(c.ep.cfg.Context)
 	if err != nil {
 		return err
@@ -109,140 +115,172 @@ func (c *consumer) subscribe(ctx context.Context, topic string) error {
 // stop ends the subscriptions, waits for the handlers that run, and gives everything else back unacknowledged.
 func (c *consumer) stop() {
 	c.cancel()
-	close(c.quit)
-	<-c.gone
+	for _, detach := range c.detach {
+		detach()
+	}
+	c.giveBack()
+	<-c.idle
 	for _, s := range c.subs {
 		_ = s.Close()
 	}
 }
 
-// take moves a subscription's messages into the loop. A type without a handler is somebody else's concern.
-func (c *consumer) take(messages <-chan *message.Message) {
-	for msg := range messages {
-		h := c.ep.handlers[msg.Metadata.Get(metaType)]
-		if h == nil || h.apply == nil {
-			msg.Ack()
-			continue
-		}
-		d := &delivery{msg: msg, id: storable(msg.Metadata.Get(metaID)), typ: h.typ.String(), key: storable(msg.Metadata.Get(metaSubject)), handler: h}
-		if d.id == "" {
-			d.id = storable(msg.UUID)
-		}
-		if d.body, d.broken = h.decode(msg.Payload); d.broken != nil {
-			d.broken = fmt.Errorf("decoding: %w", d.broken)
-		}
-		select {
-		case c.incoming <- d:
-		case <-c.gone:
-			msg.Nack()
-		}
-	}
-}
-
-func (c *consumer) loop() {
-	defer close(c.gone)
-	quit := c.quit
-	for stopping := false; !stopping || c.running > 0; {
-		incoming := c.incoming
-		if stopping || c.held >= consumerWindow {
-			incoming = nil
-		}
-		select {
-		case d := <-incoming:
-			c.admit(d)
-		case o := <-c.finished:
-			c.running--
-			c.settle(o, stopping)
-		case d := <-c.due:
-			delete(c.pausing, d)
-			if !stopping {
-				c.submit(d)
-			}
-		case <-quit:
-			stopping, quit = true, nil
-			c.giveBack()
-		}
-	}
-}
-
-// giveBack refuses what is not being applied at the moment.
+// giveBack refuses what is not being applied at the moment, and what comes from now on.
 func (c *consumer) giveBack() {
+	c.mu.Lock()
+	c.stopping = true
+	var back []*delivery
 	for d, timer := range c.pausing {
 		timer.Stop()
-		d.msg.Nack()
+		back = append(back, d)
 	}
+	clear(c.pausing)
 	for key, waiting := range c.keys {
-		for _, d := range waiting {
-			d.msg.Nack()
-		}
+		back = append(back, waiting...)
 		c.keys[key] = nil
+	}
+	if c.running == 0 {
+		close(c.idle)
+	}
+	c.mu.Unlock()
+	for _, d := range back {
+		d.done(ErrClosed)
+	}
+}
+
+// take moves a subscription's messages in. Each has to be acknowledged in time, so no more are taken than can be.
+func (c *consumer) take(messages <-chan *message.Message) {
+	for msg := range messages {
+		select {
+		case c.room <- struct{}{}:
+		case <-c.idle:
+			msg.Nack()
+			continue
+		}
+		c.put(msg, func(err error) {
+			<-c.room
+			if err == nil {
+				msg.Ack()
+			} else {
+				msg.Nack()
+			}
+		})
+	}
+}
+
+// put admits a message. A type without a handler is somebody else's concern.
+func (c *consumer) put(msg *message.Message, done func(error)) {
+	h := c.ep.handlers[msg.Metadata.Get(metaType)]
+	if h == nil || h.apply == nil {
+		done(nil)
+		return
+	}
+	d := &delivery{msg: msg, id: storable(msg.Metadata.Get(metaID)), typ: h.typ.String(), key: storable(msg.Metadata.Get(metaSubject)), handler: h, done: done}
+	if d.id == "" {
+		d.id = storable(msg.UUID)
+	}
+	c.admit(d)
+}
+
+// decode makes the message's body of its payload, in the lane that will apply it.
+func (d *delivery) decode() {
+	if d.body != nil || d.broken != nil {
+		return
+	}
+	if d.body, d.broken = d.handler.decode(d.msg.Payload); d.broken != nil {
+		d.body, d.broken = nil, fmt.Errorf("decoding: %w", d.broken)
 	}
 }
 
 // admit starts a message, or lets it wait for the one of its key that is under way.
 func (c *consumer) admit(d *delivery) {
-	c.held++
+	c.mu.Lock()
+	if c.stopping {
+		c.mu.Unlock()
+		d.done(ErrClosed)
+		return
+	}
 	if waiting, busy := c.keys[d.key]; busy {
 		c.keys[d.key] = append(waiting, d)
+		c.mu.Unlock()
 		return
 	}
 	c.keys[d.key] = nil
+	c.running++
+	c.mu.Unlock()
 	c.submit(d)
 }
 
 // submit hands the message to the database, where it shares a transaction with whatever else waits: to be applied, or, when that was tried often enough, to
 // be buried.
 func (c *consumer) submit(d *delivery) {
-	c.running++
 	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep)}, false
 	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		job, buried = c.burial(d), true
 	}
-	done := func(err error) { c.finished <- outcome{d: d, err: err, buried: buried} }
-	if err := c.ep.cfg.DB.Submit(context.Background(), job, done); err != nil {
+	done := func(err error) { c.settle(d, buried, err) }
+	if err := c.ep.cfg.DB.Push(context.Background(), job, done); err != nil {
 		done(err)
 	}
 }
 
 // settle decides what follows an attempt: the next of the key, another attempt, or the dead letters.
-func (c *consumer) settle(o outcome, stopping bool) {
-	d := o.d
-	if o.err == nil {
-		if o.buried {
+func (c *consumer) settle(d *delivery, buried bool, err error) {
+	if err == nil {
+		if buried {
 			c.ep.cfg.Log.Error("message became a dead letter", d.fields()...)
 		}
 		failpoint.Hit("before_ack")
-		d.msg.Ack()
+		d.done(nil)
 		failpoint.Hit("after_ack")
 		c.next(d.key)
 		return
 	}
-	pause := c.fail(d, o)
+	pause := c.fail(d, buried, err)
+	c.mu.Lock()
 	switch {
-	case stopping:
-		d.msg.Nack()
+	case c.stopping:
+		c.mu.Unlock()
+		d.done(ErrClosed)
+		c.rest()
 	case pause == 0:
+		c.mu.Unlock()
 		c.submit(d)
 	default:
-		c.pausing[d] = time.AfterFunc(pause, func() { c.due <- d })
+		c.running--
+		c.pausing[d] = time.AfterFunc(pause, func() { c.resume(d) })
+		c.mu.Unlock()
 	}
 }
 
+// resume tries a message again after its pause.
+func (c *consumer) resume(d *delivery) {
+	c.mu.Lock()
+	if _, paused := c.pausing[d]; !paused { // given back
+		c.mu.Unlock()
+		return
+	}
+	delete(c.pausing, d)
+	c.running++
+	c.mu.Unlock()
+	c.submit(d)
+}
+
 // fail takes note of a failure and says when to try again. A database that does not answer is no failure of the message.
-func (c *consumer) fail(d *delivery, o outcome) (pause time.Duration) {
-	if errors.Is(o.err, sqldb.ErrUnavailable) {
+func (c *consumer) fail(d *delivery, buried bool, err error) (pause time.Duration) {
+	if errors.Is(err, sqldb.ErrUnavailable) {
 		d.waits++
 		return c.pause(d.waits)
 	}
 	d.waits = 0
-	if o.buried {
-		c.ep.cfg.Log.Error("a dead letter cannot be stored", append(d.fields(), zap.NamedError("store_error", o.err))...)
+	if buried {
+		c.ep.cfg.Log.Error("a dead letter cannot be stored", append(d.fields(), zap.NamedError("store_error", err))...)
 		return c.pause(c.ep.cfg.Attempts)
 	}
 	d.attempts++
-	d.last = o.err
+	d.last = err
 	c.ep.cfg.Log.Warn("handler failed", d.fields()...)
-	if d.attempts >= c.ep.cfg.Attempts {
+	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		return 0 // to its burial
 	}
 	return c.pause(d.attempts)
@@ -250,14 +288,27 @@ func (c *consumer) fail(d *delivery, o outcome) (pause time.Duration) {
 
 // next starts the message that waited behind one that is done.
 func (c *consumer) next(key string) {
-	c.held--
+	c.mu.Lock()
 	waiting := c.keys[key]
 	if len(waiting) == 0 {
 		delete(c.keys, key)
+		c.mu.Unlock()
+		c.rest()
 		return
 	}
 	c.keys[key] = waiting[1:]
+	c.mu.Unlock()
 	c.submit(waiting[0])
+}
+
+// rest notes that one of the messages that ran has no successor.
+func (c *consumer) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running--
+	if c.stopping && c.running == 0 {
+		close(c.idle)
+	}
 }
 
 // pause is the backoff before the n-th repetition: doubled each time up to 64 times the first, give or take a quarter.

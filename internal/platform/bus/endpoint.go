@@ -13,9 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/platform/clock"
-	"shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
-	"shop/internal/platform/telemetry"
 )
 
 // Transport carries messages between endpoints. Publish returns nil when the messages are safe: applied by every subscribed group (Memory), or
@@ -54,6 +52,7 @@ type Endpoint struct {
 	jobs     []func(ctx context.Context)
 	leading  atomic.Bool
 	notify   chan struct{}
+	outbox   sqldb.Many
 
 	setup       error // what the transport said of Declare and Join; Start reports it
 	cancelRelay context.CancelFunc
@@ -95,6 +94,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 	}
 	cfg.Log = cfg.Log.With(zap.String("context", cfg.Context))
 	e := &Endpoint{cfg: cfg, handlers: map[string]*handler{}, notify: make(chan struct{}, 1)}
+	e.outbox = sqldb.Many{SQL: insertOutbox, Columns: outboxColumns, Fold: e.pack, Written: e.written}
 	e.relay = newRelay(e)
 	e.consumer = newConsumer(e)
 	e.stop = sync.OnceValue(e.stopAll)
@@ -228,61 +228,6 @@ func (e *Endpoint) notifyLoop(ctx context.Context) {
 		if err := e.cfg.DB.Notify(ctx, "outbox"); err != nil && ctx.Err() == nil {
 			e.cfg.Log.Debug("notification lost; the relay polls", zap.Error(err))
 		}
-	}
-}
-
-var insertOutbox = sqldb.Many{
-	SQL: `INSERT INTO outbox (message_id, topic, type, key, headers, body, created_at)
-		SELECT r.message_id, r.topic, r.type, r.key, r.headers, r.body, r.created_at FROM {rows}`,
-	Columns: "message_id text, topic text, type text, key text, headers text, body text, created_at bigint",
-}
-
-// headers are the parts of a message that are about its way, not about its content.
-type headers struct {
-	Traceparent string `json:"t,omitempty"`
-	Correlation string `json:"c,omitempty"`
-	Causation   string `json:"p,omitempty"`
-}
-
-// Publish writes messages into the outbox; they leave after the transaction is committed. Call it when the transaction holds the aggregate
-// (its row lock, or its new version), so that the order of the outbox is the order of the aggregate.
-func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) error {
-	now := sqldb.Micros(e.cfg.Clock.Now())
-	audience, _ := e.cfg.Transport.(interface{ Heard(topic string) bool })
-	for _, b := range bodies {
-		if audience != nil && b.MessageType().Kind == Event && !audience.Heard(b.MessageType().Topic()) {
-			continue // nobody in this process listens, and nobody outside can
-		}
-		body, err := json.Marshal(b)
-		if err != nil {
-			return fmt.Errorf("encoding %s: %w", b.MessageType(), err)
-		}
-		msgID, t := id.New("msg"), b.MessageType()
-		h := headers{Traceparent: telemetry.Traceparent(ctx), Correlation: msgID}
-		if cause := CauseOf(ctx); cause.MessageID != "" {
-			h.Correlation, h.Causation = cause.Correlation, cause.MessageID
-		}
-		head, err := json.Marshal(h)
-		if err != nil {
-			return err
-		}
-		tx.Queue(&insertOutbox, msgID, t.Topic(), t.String(), b.MessageKey(), string(head), string(body), now)
-	}
-	if len(bodies) > 0 {
-		tx.AfterCommit(e.committed)
-	}
-	return nil
-}
-
-// committed wakes whoever dispatches.
-func (e *Endpoint) committed() {
-	if e.leading.Load() {
-		e.relay.wakeUp()
-		return
-	}
-	select {
-	case e.notify <- struct{}{}:
-	default: // one is under way already
 	}
 }
 

@@ -41,7 +41,7 @@ func TestAnEndpointThatWasNeverStartedStopsAtOnce(t *testing.T) {
 
 // half is a transport of which the second subscription fails.
 type half struct {
-	*Memory
+	Transport
 	subscriptions atomic.Int64
 }
 
@@ -49,12 +49,12 @@ func (h *half) Subscriber(group string) (message.Subscriber, error) {
 	if h.subscriptions.Add(1) > 1 {
 		return nil, errBad
 	}
-	return h.Memory.Subscriber(group)
+	return h.Transport.Subscriber(group)
 }
 
 func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
 	eachStreet(t, func(t *testing.T, s *street) {
-		e := s.endpoint("receiver", s.receiver, &half{Memory: s.memory})
+		e := s.endpoint("receiver", s.receiver, &half{Transport: s.memory})
 		On(e, record)
 		On(e, func(context.Context, *sqldb.Tx, do) error { return nil })
 		require.ErrorIs(t, e.Start(t.Context()), errBad)

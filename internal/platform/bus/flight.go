@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,15 +20,25 @@ type flight struct {
 
 	mu       sync.Mutex
 	topics   map[string]*topic
-	underWay map[int64]*topic
+	underWay map[int64]*shipment
 	arrived  []int64 // acknowledged, to be deleted
 	deleting bool    // a job that deletes is on its way
+	doubt    bool    // the last one found less than it wanted: another process may lead
+}
+
+// shipment is a parcel under way.
+type shipment struct {
+	id       int64
+	topic    *topic
+	messages int
+	left     int  // messages that are neither acknowledged nor refused
+	refused  bool // one of them was
 }
 
 // topic is what the relay knows of one topic.
 type topic struct {
 	name      string
-	underWay  int // rows from reading until deleted
+	underWay  int // messages from reading until their row is deleted
 	unsettled int // of these, neither acknowledged nor refused
 
 	behind  bool      // rows between from and the cursor were not handed on
@@ -37,7 +48,7 @@ type topic struct {
 }
 
 func newFlight(depose func()) flight {
-	return flight{depose: depose, news: make(chan struct{}, 1), topics: map[string]*topic{}, underWay: map[int64]*topic{}}
+	return flight{depose: depose, news: make(chan struct{}, 1), topics: map[string]*topic{}, underWay: map[int64]*shipment{}}
 }
 
 // fallBehind makes the topic read again what lies above id.
@@ -47,7 +58,7 @@ func (p *topic) fallBehind(id int64) {
 	}
 }
 
-func (p *topic) full() bool { return relayTopicCap-p.underWay < relayBatch }
+func (p *topic) full() bool { return p.underWay > relayTopicCap-parcelMessages }
 
 // ready reports whether a topic that is behind may be read. One that refused a message waits until all that was sent is settled, so that nothing overtakes what is sent again.
 func (p *topic) ready(now time.Time) bool {
@@ -94,39 +105,57 @@ func (t *term) caughtUp(p *topic) {
 	}
 }
 
-// hand gives a row to the transport, unless its topic is behind or full.
-func (t *term) hand(row outboxRow) {
+// hand gives a parcel to the transport, unless its topic is behind or full. t.place is locked.
+func (t *term) hand(p *parcel) {
+	if !t.opened(p) {
+		return
+	}
 	t.mu.Lock()
-	p := t.topics[row.Topic]
-	if p == nil {
-		p = &topic{name: row.Topic}
-		t.topics[row.Topic] = p
+	to := t.topics[p.Topic]
+	if to == nil {
+		to = &topic{name: p.Topic}
+		t.topics[p.Topic] = to
 	}
-	if _, already := t.underWay[row.ID]; already {
+	if _, already := t.underWay[p.ID]; already {
 		t.mu.Unlock()
 		return
 	}
-	if p.behind || p.underWay >= relayTopicCap {
-		p.fallBehind(row.ID - 1)
+	if to.behind || to.underWay+len(p.letters) > relayTopicCap {
+		to.fallBehind(p.ID - 1)
 		t.mu.Unlock()
 		return
 	}
-	t.depart(p, row)
+	t.depart(to, p)
 }
 
-// handAgain gives the next row of a topic that is behind to the transport.
-func (t *term) handAgain(p *topic, row outboxRow) {
+// handAgain gives the next parcel of a topic that is behind to the transport. t.place is locked.
+func (t *term) handAgain(to *topic, p *parcel) {
+	if !t.opened(p) {
+		return
+	}
 	t.mu.Lock()
-	if p.refused {
+	if to.refused {
 		t.mu.Unlock()
 		return
 	}
-	p.from = row.ID
-	if _, already := t.underWay[row.ID]; already { // it arrived and is about to be deleted
+	to.from = p.ID
+	if _, already := t.underWay[p.ID]; already { // it arrived and is about to be deleted
 		t.mu.Unlock()
 		return
 	}
-	t.depart(p, row)
+	t.depart(to, p)
+}
+
+// opened reports whether the parcel's letters can be read. Otherwise it stays, for an operator, and the audit reports it.
+func (t *term) opened(p *parcel) bool {
+	if p.letters != nil {
+		return true
+	}
+	err := p.open()
+	if err != nil {
+		t.ep.cfg.Log.Error("a row of the outbox cannot be read", zap.Int64("row", p.ID), zap.Error(err))
+	}
+	return err == nil
 }
 
 // asyncPublisher is a transport that acknowledges each message by itself, later. Send returns at once; done is called once.
@@ -134,97 +163,167 @@ type asyncPublisher interface {
 	Send(topic string, msg *message.Message, done func(error))
 }
 
-// depart takes the row into the account and sends it. It is called with mu locked and unlocks it.
-func (t *term) depart(p *topic, row outboxRow) {
-	t.underWay[row.ID] = p
-	p.underWay++
-	p.unsettled++
+// depart takes the parcel into the account and sends its messages. It is called with mu locked and unlocks it.
+func (t *term) depart(to *topic, p *parcel) {
+	s := &shipment{id: p.ID, topic: to, messages: len(p.letters), left: len(p.letters)}
+	t.underWay[p.ID] = s
+	to.underWay += s.messages
+	to.unsettled += s.messages
 	t.mu.Unlock()
-	msg := t.ep.message(row)
-	if async, ok := t.ep.cfg.Transport.(asyncPublisher); ok {
-		id, messageID := row.ID, row.MessageID // the row's body need not outlive the sending
-		async.Send(row.Topic, msg, func(err error) { t.settled(p, id, messageID, err) })
-		return
+	async, _ := t.ep.cfg.Transport.(asyncPublisher)
+	for i := range p.letters {
+		l := &p.letters[i]
+		if t.wasRefused(s) { // nothing overtakes what has to be sent again
+			t.settled(s, l.ID, errWithheld)
+			continue
+		}
+		msg := t.ep.message(l, p.CreatedAt)
+		if async != nil {
+			async.Send(p.Topic, msg, func(err error) { t.settled(s, l.ID, err) })
+			continue
+		}
+		t.settled(s, l.ID, t.ep.cfg.Transport.Publish(p.Topic, msg))
 	}
-	t.settled(p, row.ID, row.MessageID, t.ep.cfg.Transport.Publish(row.Topic, msg))
 }
 
-// settled notes what became of a row.
-func (t *term) settled(p *topic, id int64, messageID string, err error) {
+// errWithheld: a message was not sent, because one before it was refused.
+var errWithheld = errors.New("bus: a message before it was refused")
+
+func (t *term) wasRefused(s *shipment) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p.unsettled--
-	if err == nil {
-		if t.arrived = append(t.arrived, id); !t.deleting {
-			signal(t.news)
+	return s.refused
+}
+
+// settled notes what became of a message. A parcel of which one message was refused is sent again as a whole: who has a message already knows it by its id.
+func (t *term) settled(s *shipment, messageID string, err error) {
+	t.mu.Lock()
+	to := s.topic
+	to.unsettled--
+	s.left--
+	if err != nil {
+		s.refused = true
+		to.fallBehind(s.id - 1)
+		if !to.refused {
+			wait := relayRefused * t.ep.cfg.Backoff
+			to.refused, to.until = true, time.Now().Add(wait)
+			t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", to.name), zap.String("message_id", messageID), zap.Error(err))
+			time.AfterFunc(wait, func() { signal(t.news) })
 		}
-		return
 	}
-	t.release(id)
-	p.fallBehind(id - 1)
-	if !p.refused {
-		wait := relayRefused * t.ep.cfg.Backoff
-		p.refused, p.until = true, time.Now().Add(wait)
-		t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", p.name), zap.String("message_id", messageID), zap.Error(err))
-		time.AfterFunc(wait, func() { signal(t.news) })
+	if s.left == 0 && s.refused {
+		t.release(s.id)
 	}
-	if p.unsettled == 0 {
+	if to.refused && to.unsettled == 0 {
 		signal(t.news)
+	}
+	arrived := s.left == 0 && !s.refused
+	if arrived {
+		t.arrived = append(t.arrived, s.id)
+	}
+	t.mu.Unlock()
+	if arrived {
+		t.deleteArrived()
 	}
 }
 
-// release takes a row out of the account. mu is locked.
+// release takes a parcel out of the account. mu is locked.
 func (t *term) release(id int64) {
-	if p, ok := t.underWay[id]; ok {
+	if s, ok := t.underWay[id]; ok {
 		delete(t.underWay, id)
-		p.underWay--
+		s.topic.underWay -= s.messages
 	}
+}
+
+var deleteParcels = sqldb.Many{
+	SQL:     `DELETE FROM outbox WHERE id IN (SELECT r.id FROM {rows} WHERE EXISTS (SELECT 1 FROM leases l WHERE l.name = r.name AND l.token = r.token))`,
+	Columns: "id bigint, name text, token bigint",
+	Exact:   true,
 }
 
 // deleteArrived deletes the acknowledged rows, sharing a commit with whatever the context writes next. What arrives until the job's turn comes goes with
 // it. A deposed leader deletes nothing.
-func (t *term) deleteArrived(ctx context.Context) {
+func (t *term) deleteArrived() {
 	t.mu.Lock()
 	idle := !t.deleting && len(t.arrived) > 0
 	t.deleting = t.deleting || idle
+	doubt := t.doubt
 	t.mu.Unlock()
 	if !idle {
 		return
 	}
 	failpoint.Hit("before_delete")
-	var ids []int64
-	var deposed bool
-	run := func(ctx context.Context, tx *sqldb.Tx) error {
-		t.mu.Lock()
-		ids, t.arrived = append(ids, t.arrived...), nil
-		t.mu.Unlock()
-		n, err := tx.Exec(ctx, `DELETE FROM outbox WHERE id IN {$1} AND EXISTS (SELECT 1 FROM leases WHERE name = $2 AND token = $3)`, ids, leaseName, t.token)
-		if deposed = false; err != nil || n == int64(len(ids)) {
-			return err
-		}
-		var mine int
-		err = tx.Get(ctx, &mine, `SELECT count(*) FROM leases WHERE name = $1 AND token = $2`, leaseName, t.token)
-		deposed = mine == 0
+	d := &deletion{term: t}
+	job := sqldb.Job{Key: "outbox", Run: d.run, Patience: relayTidy}
+	if doubt {
+		job.Run = d.runInDoubt
+	}
+	if err := t.ep.cfg.DB.Push(t.ctx, job, d.done); err != nil {
+		d.done(err)
+	}
+}
+
+// deletion is a job that deletes parcels.
+type deletion struct {
+	term    *term
+	ids     []int64
+	deposed bool
+}
+
+func (d *deletion) take() {
+	d.term.mu.Lock()
+	d.ids, d.term.arrived = append(d.ids, d.term.arrived...), nil
+	d.term.mu.Unlock()
+}
+
+func (d *deletion) run(_ context.Context, tx *sqldb.Tx) error {
+	d.take()
+	for _, id := range d.ids {
+		tx.Queue(&deleteParcels, id, leaseName, d.term.token)
+	}
+	return nil
+}
+
+// runInDoubt deletes what is still there, and finds out whether this process leads at all.
+func (d *deletion) runInDoubt(ctx context.Context, tx *sqldb.Tx) error {
+	d.take()
+	if _, err := tx.Exec(ctx, `DELETE FROM outbox WHERE id IN {$1} AND EXISTS (SELECT 1 FROM leases WHERE name = $2 AND token = $3)`,
+		d.ids, leaseName, d.term.token); err != nil {
 		return err
 	}
-	done := func(err error) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.deleting = false
-		switch {
-		case err != nil: // they stay, and are deleted with the next ones
-			t.arrived = append(t.arrived, ids...)
-			time.AfterFunc(relayPause, func() { signal(t.news) })
-		case deposed:
-			t.depose()
-		default:
-			for _, id := range ids {
-				t.release(id)
-			}
+	var mine int
+	err := tx.Get(ctx, &mine, `SELECT count(*) FROM leases WHERE name = $1 AND token = $2`, leaseName, d.term.token)
+	d.deposed = mine == 0
+	return err
+}
+
+func (d *deletion) done(err error) {
+	t := d.term
+	t.mu.Lock()
+	t.deleting = false
+	t.doubt = errors.Is(err, sqldb.ErrStale)
+	more := false
+	switch {
+	case err != nil: // they stay, and are deleted with the next ones
+		t.arrived = append(t.arrived, d.ids...)
+		if t.ctx.Err() == nil {
+			time.AfterFunc(relayPause, t.deleteArrived)
+		}
+	case d.deposed:
+		t.depose()
+	default:
+		behind := false
+		for _, id := range d.ids {
+			behind = behind || t.underWay[id].topic.behind
+			t.release(id)
+		}
+		if behind {
 			signal(t.news)
 		}
+		more = len(t.arrived) > 0
 	}
-	if err := t.ep.cfg.DB.Submit(ctx, sqldb.Job{Key: "outbox", Run: run, Patience: relayTidy}, done); err != nil {
-		done(err)
+	t.mu.Unlock()
+	if more {
+		t.deleteArrived()
 	}
 }

@@ -38,6 +38,7 @@ func (c *consumer) inboxRows(args []any) [][]any {
 	rows, now := make([][]any, len(args)), sqldb.Micros(c.ep.cfg.Clock.Now())
 	for i, a := range args {
 		d := a.(*delivery)
+		d.decode()
 		rows[i] = []any{c.ep.cfg.Context, d.id, d.key, now}
 	}
 	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) })
@@ -101,7 +102,7 @@ func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any, assum
 	var order []*handler
 	for _, a := range args {
 		d := a.(*delivery)
-		if v, _ := tx.Local(verdictKey{c.ep.cfg.Context, d.id}); v != claimed || d.handler.prefetch == nil {
+		if v, _ := tx.Local(verdictKey{c.ep.cfg.Context, d.id}); v != claimed || d.body == nil || d.handler.prefetch == nil {
 			continue
 		}
 		if bodies[d.handler] == nil {
@@ -124,6 +125,9 @@ func (c *consumer) prefetch(ctx context.Context, tx *sqldb.Tx, args []any, assum
 // run applies the message in the batch's transaction.
 func (d *delivery) run(e *Endpoint) func(ctx context.Context, tx *sqldb.Tx) error {
 	return func(ctx context.Context, tx *sqldb.Tx) error {
+		if d.broken != nil {
+			return d.broken
+		}
 		v, _ := tx.Local(verdictKey{e.cfg.Context, d.id})
 		switch v {
 		case claimed:

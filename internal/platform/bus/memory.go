@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,11 +122,43 @@ func (m *Memory) Send(topic string, msg *message.Message, done func(error)) {
 		return
 	}
 	d := &memoryDelivery{msg: msg, left: len(queues), done: done}
+	var sinks []*sink
 	for _, q := range queues {
+		if len(q.sinks) > 0 {
+			sinks = append(sinks, q.sinks[0])
+			continue
+		}
 		q.waiting = append(q.waiting, d)
 		q.signal()
 	}
 	m.mu.Unlock()
+	for _, s := range sinks {
+		s.put(msg, d.settle)
+	}
+}
+
+// sink takes messages without a queue and a goroutine in between. put returns at once; it does not change the message, and calls done once: with nil when the message
+// was applied, else with an error, after which the publisher sends it again.
+type sink struct {
+	put func(msg *message.Message, done func(error))
+}
+
+// attach delivers the topic's messages straight to the group's sink, until detach is called. What comes to the sink after that it must refuse.
+func (m *Memory) attach(group, topic string, s *sink) (detach func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	q := m.join(group, topic)
+	q.feeds++
+	q.sinks = append(q.sinks, s)
+	return func() {
+		m.mu.Lock()
+		q.sinks = slices.DeleteFunc(q.sinks, func(other *sink) bool { return other == s })
+		m.mu.Unlock()
+		m.leave(q)
+	}, nil
 }
 
 func isCommandTopic(topic string) bool {
@@ -183,7 +216,8 @@ func (d *memoryDelivery) settle(err error) {
 // memoryQueue is what waits for one group on one topic. Guarded by Memory.mu.
 type memoryQueue struct {
 	waiting []*memoryDelivery
-	feeds   int // subscriptions that take from it
+	feeds   int     // subscriptions and sinks that take from it
+	sinks   []*sink // come before subscriptions
 	ready   chan struct{}
 	closed  chan struct{}
 	once    sync.Once
@@ -231,7 +265,7 @@ func (s *memorySubscriber) Close() error {
 
 func (s *memorySubscriber) feed(ctx context.Context, q *memoryQueue, out chan<- *message.Message) {
 	defer close(out)
-	defer s.leave(q)
+	defer s.memory.leave(q)
 	for {
 		select {
 		case <-ctx.Done():
@@ -311,8 +345,8 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // leave ends a subscription; the last one of a group fails what waits, since nobody takes it any more.
-func (s *memorySubscriber) leave(q *memoryQueue) {
-	s.memory.mu.Lock()
+func (m *Memory) leave(q *memoryQueue) {
+	m.mu.Lock()
 	q.feeds--
 	var left []*memoryDelivery
 	if q.feeds == 0 {
@@ -320,7 +354,7 @@ func (s *memorySubscriber) leave(q *memoryQueue) {
 	} else {
 		q.signal()
 	}
-	s.memory.mu.Unlock()
+	m.mu.Unlock()
 	for _, d := range left {
 		d.settle(ErrClosed)
 	}

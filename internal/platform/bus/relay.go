@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	relayBatch    = 256              // rows read at once
+	relayBatch    = 64               // parcels read at once
 	relayTopicCap = 2048             // messages of one topic under way at most; the rest stays in the database
 	relayLate     = 60 * time.Second // longer than any transaction lives: an id that is missing for so long never comes
 	relayGaps     = 64               // ranges of missing ids that are told apart
@@ -35,13 +36,16 @@ type relay struct {
 //     can hold them any more.
 //   - a row whose topic was full or had refused a message when the cursor passed. The topic is then behind, and catches up from its own cursor.
 type term struct {
-	relay *relay
+	ctx   context.Context
 	ep    *Endpoint
 	token int64
 
-	fresh  bool  // there may be rows above the cursor
-	cursor int64 // all rows up to here were read, but for gaps and topics that are behind
-	gaps   []gap // ascending
+	fresh bool  // there may be rows above the cursor
+	gaps  []gap // ascending
+
+	place   sync.Mutex // held while the cursor moves and what it passes is handed on
+	cursor  int64      // all rows up to here were read or handed over, but for gaps and topics that are behind
+	reading bool       // what lies above the cursor is being read
 
 	flight
 }
@@ -50,17 +54,6 @@ type term struct {
 type gap struct {
 	low, high int64
 	since     time.Time
-}
-
-type outboxRow struct {
-	ID        int64  `db:"id"`
-	MessageID string `db:"message_id"`
-	Topic     string `db:"topic"`
-	Type      string `db:"type"`
-	Key       string `db:"key"`
-	Headers   []byte `db:"headers"`
-	Body      []byte `db:"body"`
-	CreatedAt int64  `db:"created_at"`
 }
 
 func newRelay(e *Endpoint) *relay { return &relay{ep: e, wake: make(chan struct{}, 1)} }
@@ -78,13 +71,12 @@ func signal(c chan struct{}) {
 func (r *relay) run(ctx context.Context, token int64) {
 	ctx, depose := context.WithCancel(ctx)
 	defer depose()
-	t := &term{relay: r, ep: r.ep, token: token, fresh: true, flight: newFlight(depose)}
+	t := &term{ctx: ctx, ep: r.ep, token: token, fresh: true, flight: newFlight(depose)}
 	r.current.Store(t)
 	defer r.current.Store(nil)
 	poll := time.NewTicker(r.ep.cfg.Poll)
 	defer poll.Stop()
 	for ctx.Err() == nil {
-		t.deleteArrived(ctx)
 		again, err := t.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			r.ep.cfg.Log.Warn("the relay cannot read the outbox", zap.Error(err))
@@ -121,37 +113,70 @@ func (t *term) round(ctx context.Context) (again bool, err error) {
 	if !t.fresh || t.allFull() {
 		return len(t.readyToCatchUp()) > 0, nil
 	}
+	t.setReading(true)
 	rows, err := t.above(ctx)
-	if err != nil {
-		return false, err
+	var late []parcel
+	if err == nil {
+		late, err = t.inGaps(ctx) // read after the rows above, and sent before them: none of these is there without the late ones that it follows
 	}
-	late, err := t.inGaps(ctx) // read after the rows above, and sent before them: none of these is there without the late ones that it follows
+	t.place.Lock()
+	defer t.place.Unlock()
+	t.reading = false
 	if err != nil {
 		return false, err
 	}
 	t.fresh = len(rows) == relayBatch
 	failpoint.Hit("before_publish")
-	for _, row := range late {
-		t.hand(row)
+	for i := range late {
+		t.hand(&late[i])
 	}
 	t.noteGaps(rows)
-	for _, row := range rows {
-		t.hand(row)
+	for i := range rows {
+		t.hand(&rows[i])
 	}
 	failpoint.Hit("after_publish")
 	return t.fresh || len(t.readyToCatchUp()) > 0, nil
 }
 
+func (t *term) setReading(reading bool) {
+	t.place.Lock()
+	t.reading = reading
+	t.place.Unlock()
+}
+
+// handOver takes parcels that were committed a moment ago straight to the transport, without reading them. That is possible if they are the next ones; it
+// reports whether they were.
+func (r *relay) handOver(rows [][]any, ids []int64) bool {
+	t := r.current.Load()
+	if _, async := r.ep.cfg.Transport.(asyncPublisher); t == nil || !async { // whoever committed must not wait for a broker
+		return false
+	}
+	t.place.Lock()
+	defer t.place.Unlock()
+	for i := range ids {
+		if t.reading || ids[i] != t.cursor+1+int64(i) {
+			return false
+		}
+	}
+	failpoint.Hit("before_publish")
+	for i, row := range rows {
+		t.cursor = ids[i]
+		t.hand(&parcel{ID: ids[i], Topic: row[0].(string), CreatedAt: row[3].(int64), letters: row[4].([]letter)})
+	}
+	failpoint.Hit("after_publish")
+	return true
+}
+
 // above reads the next rows above the cursor.
-func (t *term) above(ctx context.Context) (rows []outboxRow, err error) {
-	err = t.ep.cfg.DB.Select(ctx, &rows, `SELECT id, message_id, topic, type, key, headers, body, created_at FROM outbox
+func (t *term) above(ctx context.Context) (rows []parcel, err error) {
+	err = t.ep.cfg.DB.Select(ctx, &rows, `SELECT `+parcelFields+` FROM outbox
 		WHERE id > $1 ORDER BY id LIMIT $2`, t.cursor, relayBatch)
 	return rows, err
 }
 
 // noteGaps moves the cursor behind the rows and notes the ids that are missing among them. On SQLite, with its single writer, ids are committed in
 // their order.
-func (t *term) noteGaps(rows []outboxRow) {
+func (t *term) noteGaps(rows []parcel) {
 	now := time.Now()
 	for _, row := range rows {
 		if row.ID > t.cursor+1 && t.ep.cfg.DB.Dialect() == sqldb.Postgres {
@@ -169,7 +194,7 @@ func (t *term) noteGaps(rows []outboxRow) {
 }
 
 // inGaps reads rows that were committed late. On PostgreSQL only.
-func (t *term) inGaps(ctx context.Context) (rows []outboxRow, err error) {
+func (t *term) inGaps(ctx context.Context) (rows []parcel, err error) {
 	if len(t.gaps) == 0 {
 		return nil, nil
 	}
@@ -177,7 +202,7 @@ func (t *term) inGaps(ctx context.Context) (rows []outboxRow, err error) {
 	for i, g := range t.gaps {
 		low[i], high[i] = g.low, g.high
 	}
-	err = t.ep.cfg.DB.Select(ctx, &rows, `SELECT o.id, o.message_id, o.topic, o.type, o.key, o.headers, o.body, o.created_at
+	err = t.ep.cfg.DB.Select(ctx, &rows, `SELECT o.id, o.topic, o.content, o.created_at
 		FROM unnest($1::bigint[], $2::bigint[]) AS g(low, high) JOIN outbox o ON o.id BETWEEN g.low AND g.high ORDER BY o.id`, low, high)
 	return rows, err
 }
@@ -185,16 +210,21 @@ func (t *term) inGaps(ctx context.Context) (rows []outboxRow, err error) {
 // catchUp reads the next rows of a topic up to the cursor, and hands them on.
 func (t *term) catchUp(ctx context.Context, topic *topic) error {
 	from, room := t.placeOf(topic)
-	limit := min(room, relayBatch)
-	var rows []outboxRow
-	if err := t.ep.cfg.DB.Select(ctx, &rows, `SELECT id, message_id, topic, type, key, headers, body, created_at FROM outbox
-		WHERE topic = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4`, topic.name, from, t.cursor, limit); err != nil {
+	t.place.Lock()
+	upTo := t.cursor
+	t.place.Unlock()
+	limit := min(room/parcelMessages, relayBatch)
+	var rows []parcel
+	if err := t.ep.cfg.DB.Select(ctx, &rows, `SELECT `+parcelFields+` FROM outbox
+		WHERE topic = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4`, topic.name, from, upTo, limit); err != nil {
 		return err
 	}
-	for _, row := range rows {
-		t.handAgain(topic, row)
+	t.place.Lock()
+	defer t.place.Unlock()
+	for i := range rows {
+		t.handAgain(topic, &rows[i])
 	}
-	if len(rows) < limit {
+	if len(rows) < limit && t.cursor == upTo {
 		t.caughtUp(topic)
 	}
 	return nil

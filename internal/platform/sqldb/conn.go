@@ -23,6 +23,7 @@ type conn interface {
 type manyRows struct {
 	many *Many
 	rows [][]any
+	ids  []int64 // of the rows, where the statement wants them and they came back
 }
 
 func (l *lane) dial(ctx context.Context) (conn, error) {
@@ -131,9 +132,19 @@ func (c *sqliteConn) ready(ctx context.Context, queued []manyRows, query string,
 }
 
 func (c *sqliteConn) write(ctx context.Context, queued []manyRows) error {
-	for _, q := range queued {
+	for i := range queued {
+		q := &queued[i]
 		q.many.compile()
 		for _, row := range q.rows {
+			row = row[:q.many.columns]
+			if q.many.Written != nil {
+				var id int64
+				if err := c.get(ctx, nil, &id, q.many.sqlite, row); err != nil {
+					return err
+				}
+				q.ids = append(q.ids, id)
+				continue
+			}
 			n, err := c.exec(ctx, nil, q.many.sqlite, row)
 			if err == nil && q.many.Exact && n != 1 {
 				err = ErrStale

@@ -25,9 +25,8 @@ type DB struct {
 	mu       sync.RWMutex
 	prepared map[string]*sqlx.Stmt // read statements by their text
 
-	closing sync.RWMutex // held shared by Submit, so that no job enters a lane that is being closed
-	closed  bool
-	done    sync.WaitGroup
+	closing sync.Once
+	done    sync.WaitGroup // the lanes
 }
 
 // maxPrepared bounds the statements kept; texts are constants, so it is reached only by a defect.
@@ -50,28 +49,20 @@ func (db *DB) Dialect() Dialect { return db.dialect }
 func (db *DB) Context() string { return db.cfg.Context }
 
 // Close finishes the jobs that wait, then closes all connections. Later writes fail with ErrUnavailable.
-func (db *DB) Close() error {
-	db.closing.Lock()
-	if db.closed {
-		db.closing.Unlock()
-		return nil
-	}
-	db.closed = true
-	for _, l := range db.lanes {
-		close(l.in)
-	}
-	db.closing.Unlock()
-	db.done.Wait()
-	db.mu.Lock()
-	for _, s := range db.prepared {
-		_ = s.Close()
-	}
-	db.prepared = nil
-	db.mu.Unlock()
-	err := db.read.Close()
-	if werr := db.write.Close(); err == nil {
-		err = werr
-	}
+func (db *DB) Close() (err error) {
+	db.closing.Do(func() {
+		for _, l := range db.lanes {
+			l.close()
+		}
+		db.done.Wait()
+		db.mu.Lock()
+		for _, s := range db.prepared {
+			_ = s.Close()
+		}
+		db.prepared = nil
+		db.mu.Unlock()
+		err = errors.Join(db.read.Close(), db.write.Close())
+	})
 	return err
 }
 

@@ -95,6 +95,8 @@ func postgresMeaning(code pqerror.Code) error {
 	switch code {
 	case pqerror.UniqueViolation:
 		return ErrDuplicate
+	case pqerror.DivisionByZero: // see Many.exact
+		return ErrStale
 	case pqerror.LockNotAvailable:
 		return errRetry
 	case pqerror.ReadOnlySQLTransaction:

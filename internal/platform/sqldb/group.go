@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,9 +59,10 @@ const maxAttempts = 6
 
 type job struct {
 	Job
-	ctx  context.Context
-	done func(error)
-	err  error
+	ctx     context.Context
+	done    func(error)
+	err     error
+	counted bool // takes room in the lane's queue
 }
 
 // Write runs fn in a transaction and returns when it is durable. Jobs with the same key run in the order of their calls. fn may run several times; see the package comment.
@@ -89,17 +91,22 @@ func (db *DB) Do(ctx context.Context, j Job) error {
 // Submit hands a job to a lane; done is called once, from the lane, with the job's outcome, and must be quick. It waits while the lane's queue is full.
 // A job whose ctx has ended before its turn is not run. Errors, with done not called: ErrUnavailable when ctx ends or the database is closed.
 func (db *DB) Submit(ctx context.Context, j Job, done func(error)) error {
-	db.closing.RLock()
-	defer db.closing.RUnlock()
-	if db.closed {
-		return &dbError{ErrUnavailable, fmt.Errorf("database of %s is closed", db.cfg.Context)}
-	}
+	l := db.laneOf(j.Key)
 	select {
-	case db.laneOf(j.Key).in <- &job{Job: j, ctx: ctx, done: done}:
-		return nil
+	case l.room <- struct{}{}:
 	case <-ctx.Done():
 		return &dbError{ErrUnavailable, ctx.Err()}
 	}
+	err := l.push(&job{Job: j, ctx: ctx, done: done, counted: true})
+	if err != nil {
+		<-l.room
+	}
+	return err
+}
+
+// Push is Submit for those who must not wait and have a bound of their own. Errors, with done not called: ErrUnavailable when the database is closed.
+func (db *DB) Push(ctx context.Context, j Job, done func(error)) error {
+	return db.laneOf(j.Key).push(&job{Job: j, ctx: ctx, done: done})
 }
 
 var laneSeed = maphash.MakeSeed()
@@ -114,34 +121,66 @@ func (db *DB) laneOf(key string) *lane {
 // lane is one writer: it takes whatever waits, up to a batch, into one transaction.
 type lane struct {
 	db   *DB
-	in   chan *job
 	conn conn
 
-	cautious int // for how many batches
+	room chan struct{} // bounds the jobs of those who can wait
+	wake chan struct{} // something was pushed, or the lane was closed
+
+	mu      sync.Mutex
+	waiting []*job
+	closed  bool
 
 	patient []*job      // wait for a transaction of others
 	enough  *time.Timer // ends their patience
 
-	spoiler *job // whose error ended the last attempt; nil when it was none of a single job
+	cautious int  // for how many batches
+	spoiler  *job // whose error ended the last attempt; nil when it was none of a single job
 }
 
 func newLane(db *DB) *lane {
-	l := &lane{db: db, in: make(chan *job, 2*db.cfg.Batch), enough: time.NewTimer(time.Hour)}
+	l := &lane{db: db, room: make(chan struct{}, 2*db.cfg.Batch), wake: make(chan struct{}, 1), enough: time.NewTimer(time.Hour)}
 	l.enough.Stop()
 	return l
 }
 
+func (l *lane) push(j *job) error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return &dbError{ErrUnavailable, fmt.Errorf("database of %s is closed", l.db.cfg.Context)}
+	}
+	l.waiting = append(l.waiting, j)
+	l.mu.Unlock()
+	l.signal()
+	return nil
+}
+
+func (l *lane) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close lets the lane finish what waits, and take no more.
+func (l *lane) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.signal()
+}
+
 func (l *lane) run() {
-	for open := true; open; {
-		var batch []*job
-		batch, open = l.gather()
-		if len(batch) == 0 {
-			continue
-		}
-		l.db.stats.Jobs.Add(int64(len(batch)))
-		_ = l.commit(batch) // every job has its own
-		for _, j := range batch {
-			j.done(j.err)
+	for {
+		batch, open := l.gather()
+		if len(batch) > 0 {
+			l.db.stats.Jobs.Add(int64(len(batch)))
+			_ = l.commit(batch) // every job has its own
+			for _, j := range batch {
+				j.done(j.err)
+			}
+		} else if !open {
+			break
 		}
 	}
 	l.hangUp()
@@ -149,41 +188,52 @@ func (l *lane) run() {
 
 // gather waits for a job that is in a hurry, or for the end of the others' patience, and takes with it whatever else waits. open is false when no more will come.
 func (l *lane) gather() (batch []*job, open bool) {
-	open = true
-	for hurry := false; open && !hurry; {
-		var j *job
-		select {
-		case j, open = <-l.in:
-		case <-l.enough.C:
-			hurry = true
-		}
-		switch {
-		case j == nil:
-		case j.Patience == 0:
-			batch, hurry = l.live(append(make([]*job, 0, 16), j)), true
-		default:
-			if len(l.patient) == 0 {
-				l.enough.Reset(j.Patience)
+	for {
+		var impatient bool
+		batch, open = l.take(batch)
+		if len(batch) == 0 && open {
+			select {
+			case <-l.wake:
+				continue
+			case <-l.enough.C:
+				impatient = true
 			}
-			l.patient = append(l.patient, j)
 		}
-	}
-	for more := open; more && len(batch) < l.db.cfg.Batch; {
-		var j *job
-		select {
-		case j, open = <-l.in:
-			if more = open; open {
+		if len(batch) > 0 || impatient || !open {
+			for _, j := range l.patient {
 				batch = l.live(append(batch, j))
 			}
-		default:
-			more = false
+			l.patient = l.patient[:0]
+			l.enough.Stop()
+			return batch, open
 		}
 	}
-	for _, j := range l.patient {
-		batch = l.live(append(batch, j))
+}
+
+// take moves what waits into the batch, and what has patience to the patient.
+func (l *lane) take(batch []*job) (_ []*job, open bool) {
+	l.mu.Lock()
+	n := min(len(l.waiting), l.db.cfg.Batch)
+	some := slices.Clone(l.waiting[:n])
+	clear(l.waiting[:n])
+	if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
+		l.waiting = nil
 	}
-	l.patient = l.patient[:0]
-	l.enough.Stop()
+	open = !l.closed || len(l.waiting) > 0
+	l.mu.Unlock()
+	for _, j := range some {
+		if j.counted {
+			<-l.room
+		}
+		if j.Patience == 0 || !open {
+			batch = l.live(append(batch, j))
+			continue
+		}
+		if len(l.patient) == 0 {
+			l.enough.Reset(j.Patience)
+		}
+		l.patient = append(l.patient, j)
+	}
 	return batch, open
 }
 
@@ -341,6 +391,9 @@ func (l *lane) attempt(batch []*job, assume bool) (err error) {
 	l.db.stats.Commits.Add(1)
 	for _, fn := range tx.batch.after {
 		fn()
+	}
+	for _, w := range tx.written {
+		w.many.Written(w.rows, w.ids)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (tx *Tx) takeLast() []manyRows {
 	all := make([]manyRows, 0, len(rows))
 	for m, some := range rows {
 		slices.SortFunc(some, byFirstColumn)
-		all = append(all, manyRows{m, some})
+		all = append(all, manyRows{many: m, rows: some})
 	}
 	slices.SortFunc(all, func(a, b manyRows) int { return cmp.Compare(a.many.Last, b.many.Last) })
 	return all
@@ -48,8 +48,10 @@ func (tx *Tx) commit(ctx context.Context) error {
 	if tx.failed != nil {
 		return tx.failed
 	}
-	err := tx.conn.commit(ctx, append(tx.takeQueued(), tx.takeLast()...))
-	if errors.Is(err, ErrStale) {
+	queued := append(tx.takeQueued(), tx.takeLast()...)
+	err := tx.conn.commit(ctx, queued)
+	tx.note(queued)
+	if err = translate(err); errors.Is(err, ErrStale) {
 		return &dbError{errRetry, err}
 	}
 	return err

@@ -24,9 +24,13 @@ type Many struct {
 	Exact   bool // every row given must change exactly one row, or the transaction fails with ErrStale
 	Last    int  // when not 0: queued rows wait for the transaction's end, in the order of these numbers; see last.go
 
+	Fold    func(rows [][]any) [][]any      // when set, makes of the rows that a transaction queued those that are written
+	Written func(rows [][]any, ids []int64) // when set, is told after the commit what was written, with the rows' ids (the statement's table has a column id); nil when they are not known
+
 	once     sync.Once
 	columns  int
 	postgres string
+	ids      string // postgres, and it returns the ids
 	exact    string // postgres, but it fails with a division by zero unless it changes as many rows as the last parameter says
 	sqlite   string
 }
@@ -46,8 +50,12 @@ func (m *Many) compile() {
 		}
 		m.columns = len(names)
 		m.postgres = strings.ReplaceAll(m.SQL, "{rows}", "unnest("+strings.Join(unnest, ", ")+") AS r("+strings.Join(names, ", ")+")")
+		m.ids = m.postgres + " RETURNING id AS written"
 		m.exact = "WITH changed AS (" + m.postgres + " RETURNING 1) SELECT 1/(count(*) = $" + strconv.Itoa(m.columns+1) + ")::int FROM changed"
 		m.sqlite = strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(values, ", ")+") AS r")
+		if m.Written != nil {
+			m.sqlite += " RETURNING id"
+		}
 	})
 }
 

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
-	"github.com/lib/pq/pqerror"
 )
 
 // postgresConn sends scripts: several statements in one message of the simple protocol, so that a transaction takes one round trip for each answer it
@@ -26,6 +25,7 @@ type postgresConn struct {
 	prepared map[string]string // names by the statement's text
 	named    int               // names given, never twice: a PREPARE outlives the transaction
 	begun    bool
+	ending   bool // the script ends with COMMIT
 	script   []byte
 	fresh    []string // texts that the present script prepares
 }
@@ -65,15 +65,51 @@ func (c *postgresConn) commit(ctx context.Context, queued []manyRows) error {
 	if !c.begun && len(queued) == 0 {
 		return nil
 	}
-	if err := c.compose(queued, "", nil); err != nil {
+	c.ending = true
+	err := c.compose(queued, "", nil)
+	c.ending = false
+	if err != nil {
 		return err
 	}
 	c.script = append(c.script, "COMMIT"...)
-	_, err := c.ExecContext(ctx, c.text())
-	if err = c.sent(err); pq.As(err, pqerror.DivisionByZero) != nil {
-		return &dbError{ErrStale, err}
+	if i := slices.IndexFunc(queued, func(q manyRows) bool { return q.many.Written != nil }); i >= 0 {
+		err = c.collect(ctx, queued[i:])
+	} else {
+		_, err = c.ExecContext(ctx, c.text())
 	}
-	return err
+	return c.sent(err)
+}
+
+// collect sends the script and takes from its answers the ids of the rows that were written.
+func (c *postgresConn) collect(ctx context.Context, queued []manyRows) error {
+	rows, err := c.QueryContext(ctx, c.text())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for more := true; more; more = rows.NextResultSet() {
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		if len(columns) != 1 || columns[0] != "written" { // the answer of an Exact statement
+			for rows.Next() {
+			}
+			continue
+		}
+		for queued[0].many.Written == nil {
+			queued = queued[1:]
+		}
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			queued[0].ids = append(queued[0].ids, id)
+		}
+		queued = queued[1:]
+	}
+	return rows.Err()
 }
 
 func (c *postgresConn) rollback(ctx context.Context) error {
@@ -96,8 +132,11 @@ func (c *postgresConn) compose(queued []manyRows, query string, args []any) erro
 	for _, q := range queued {
 		q.many.compile()
 		text, args := q.many.postgres, q.many.arrays(q.rows)
-		if q.many.Exact {
+		switch {
+		case q.many.Exact:
 			text, args = q.many.exact, append(args, len(q.rows))
+		case q.many.Written != nil && c.ending: // before, the ids would stand in front of another statement's answer
+			text = q.many.ids
 		}
 		if err := c.call(text, args); err != nil {
 			return err

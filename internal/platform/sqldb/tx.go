@@ -19,7 +19,8 @@ type Tx struct {
 	own   state // of the job that runs now
 	dirty bool  // the present job changed the database, or its statement failed
 
-	failed error // of the first statement that failed: nothing can be done in this transaction any more
+	written []manyRows // of statements that want to know
+	failed  error      // of the first statement that failed: nothing can be done in this transaction any more
 }
 
 type state struct {
@@ -66,7 +67,9 @@ func (tx *Tx) run(writes bool, do func(queued []manyRows) error) error {
 		return tx.failed
 	}
 	dirty := tx.dirty || len(tx.own.queued) > 0 // rows of earlier jobs do not bind the present one: it may still fail alone
-	err := do(tx.takeQueued())
+	queued := tx.takeQueued()
+	err := do(queued)
+	tx.note(queued)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return tx.fail(translate(err))
 	}
@@ -111,7 +114,21 @@ func (tx *Tx) takeQueued() []manyRows {
 		}
 	}
 	tx.batch.queued, tx.own.queued = tx.batch.queued[:0], nil
+	for i := range all {
+		if fold := all[i].many.Fold; fold != nil {
+			all[i].rows = fold(all[i].rows)
+		}
+	}
 	return all
+}
+
+// note remembers what was written for the statements that want to know.
+func (tx *Tx) note(queued []manyRows) {
+	for _, q := range queued {
+		if q.many.Written != nil {
+			tx.written = append(tx.written, q)
+		}
+	}
 }
 
 // ExecMany runs the statement over the rows now and says how many rows it changed. Errors: those of Exec, and ErrStale.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -102,7 +101,10 @@ func (l load) run(ctx context.Context, m meter, watched int) (outcome, error) {
 	if e := first.Load(); e != nil {
 		o.first = *e
 	}
-	return o, errors.Join(err, ctx.Err())
+	if err == nil {
+		err = ctx.Err()
+	}
+	return o, err
 }
 
 // window waits for the end of the warm-up, measures, and says what the measured time took.

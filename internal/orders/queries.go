@@ -8,6 +8,12 @@ import (
 	"shop/internal/platform/sqldb"
 )
 
+const summaryColumns = `s.order_id, s.version, s.status, s.payment_status, s.fulfillment_status, s.saga_state, s.cancellation_reason, s.cancellation_detail,
+	s.updated_at, s.deadline_at, s.open, s.customer_id, s.placed_at, s.total_amount, s.currency, s.item_count`
+
+// selectSummaries reads whole summaries; a condition on s follows.
+const selectSummaries = `SELECT ` + summaryColumns + `, e.data AS placed FROM order_summaries s JOIN events e ON e.stream_id = s.order_id AND e.version = 1 `
+
 // find reads the order as it is now. Errors: ErrNotFound.
 func (s *store) find(ctx context.Context, id string) (summary, error) {
 	var sum summary

@@ -30,12 +30,6 @@ type summary struct {
 	Placed        sqldb.JSON `db:"placed"` // the first event; read with the row, and never changed
 }
 
-const summaryColumns = `s.order_id, s.version, s.status, s.payment_status, s.fulfillment_status, s.saga_state, s.cancellation_reason, s.cancellation_detail,
-	s.updated_at, s.deadline_at, s.open, s.customer_id, s.placed_at, s.total_amount, s.currency, s.item_count`
-
-// selectSummaries reads whole summaries; a condition on s follows.
-const selectSummaries = `SELECT ` + summaryColumns + `, e.data AS placed FROM order_summaries s JOIN events e ON e.stream_id = s.order_id AND e.version = 1 `
-
 // project makes the summary of an order.
 func (s *store) project(o Order) summary {
 	sum := summaryOf(o)

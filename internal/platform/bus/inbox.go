@@ -47,11 +47,17 @@ func (c *consumer) inboxRows(args []any) [][]any {
 
 // assume takes all messages for new ones that wait behind nothing.
 func (c *consumer) assume(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	for _, row := range c.inboxRows(args) {
-		tx.Queue(&claimAll, row...)
+	rows := c.inboxRows(args)
+	for _, row := range rows {
 		tx.SetLocal(verdictKey{c.ep.cfg.Context, row[1].(string)}, claimed)
 	}
-	return c.prefetch(ctx, tx, args, true)
+	if err := c.prefetch(ctx, tx, args, true); err != nil { // before anything is queued, which would be written before what is read
+		return err
+	}
+	for _, row := range rows {
+		tx.Queue(&claimAll, row...)
+	}
+	return nil
 }
 
 // prepare claims the inbox rows of all messages in the batch with one statement, then loads what their handlers will want.

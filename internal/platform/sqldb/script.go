@@ -47,6 +47,10 @@ func (c *postgresConn) exec(ctx context.Context, queued []manyRows, query string
 }
 
 func (c *postgresConn) get(ctx context.Context, queued []manyRows, dest any, query string, args []any) error {
+	queued, err := c.writeExact(ctx, queued)
+	if err != nil {
+		return err
+	}
 	if err := c.compose(queued, query, args); err != nil {
 		return err
 	}
@@ -54,10 +58,26 @@ func (c *postgresConn) get(ctx context.Context, queued []manyRows, dest any, que
 }
 
 func (c *postgresConn) selectAll(ctx context.Context, queued []manyRows, dest any, query string, args []any) error {
+	queued, err := c.writeExact(ctx, queued)
+	if err != nil {
+		return err
+	}
 	if err := c.compose(queued, query, args); err != nil {
 		return err
 	}
 	return c.sent(sqlx.SelectContext(ctx, c.Conn, dest, c.text()))
+}
+
+// writeExact writes what is queued in a script of its own if it has an Exact statement, whose answer would stand before that of the statement that reads.
+func (c *postgresConn) writeExact(ctx context.Context, queued []manyRows) ([]manyRows, error) {
+	if !slices.ContainsFunc(queued, func(q manyRows) bool { return q.many.Exact }) {
+		return queued, nil
+	}
+	if err := c.compose(queued, "", nil); err != nil {
+		return nil, err
+	}
+	_, err := c.ExecContext(ctx, c.text())
+	return nil, c.sent(err)
 }
 
 // commit writes what was queued and commits. A transaction that never said anything to the server ends in silence.

@@ -90,10 +90,9 @@ func reservationOf(ctx context.Context, tx *sqldb.Tx, reference string) (reserva
 
 var insertReservations = sqldb.Many{
 	SQL: `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, created_at, updated_at)
-		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, r.asked_at, r.created_at, r.updated_at FROM {rows} WHERE true
-		ON CONFLICT (reference) DO NOTHING`,
+		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, r.asked_at, r.created_at, r.updated_at FROM {rows}`,
 	Columns: "reference text, status text, lines json, shortages json, expires_at bigint, asked_at bigint, created_at bigint, updated_at bigint",
-	Exact:   true, Last: 1,
+	Last:    1,
 }
 
 var updateReservations = sqldb.Many{

@@ -79,10 +79,10 @@ var insertShipments = sqldb.Many{
 			dispatched_at, delivered_at, returned_at, cancelled_at)
 		SELECT r.reference, r.id, r.status, r.tombstone, r.lines, r.address, r.carrier, r.tracking_number, 1, r.created_at, r.updated_at,
 			r.dispatched_at, r.delivered_at, r.returned_at, r.cancelled_at
-		FROM {rows} WHERE true ON CONFLICT (reference) DO NOTHING`,
+		FROM {rows}`,
 	Columns: "reference text, id text, status text, tombstone bool, lines json, address json, carrier text, tracking_number text, " +
 		"created_at bigint, updated_at bigint, dispatched_at bigint, delivered_at bigint, returned_at bigint, cancelled_at bigint",
-	Exact: true, Last: 1,
+	Last: 1,
 }
 
 var updateShipments = sqldb.Many{

@@ -2,13 +2,13 @@
 -- What is sold, and for how much. search is sku and name in lower case, so that a search needs no function whose answer
 -- depends on the database's locale.
 CREATE TABLE products (
-	sku            TEXT COLLATE "C" PRIMARY KEY,
+	sku            TEXT PRIMARY KEY,
 	name           TEXT NOT NULL,
 	description    TEXT NOT NULL,
 	price_amount   BIGINT NOT NULL CHECK (price_amount >= 0),
 	price_currency TEXT NOT NULL CHECK (length(price_currency) = 3),
 	active         BOOLEAN NOT NULL,
-	search         TEXT COLLATE "C" NOT NULL,
+	search         TEXT NOT NULL,
 	version        BIGINT NOT NULL CHECK (version >= 1),
 	change         BIGINT NOT NULL,
 	created_at     BIGINT NOT NULL,

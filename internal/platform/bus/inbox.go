@@ -24,12 +24,12 @@ type verdictKey struct{ consumer, message string }
 const noDeadLetter = `(NOT EXISTS (SELECT 1 FROM dead_letters) OR NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.consumer = r.consumer AND d.key = r.key))`
 
 const insertInbox = `INSERT INTO inbox (consumer, message_id, applied_at) SELECT r.consumer, r.message_id, r.applied_at FROM {rows}
-	WHERE ` + noDeadLetter + ` ON CONFLICT (consumer, message_id) DO NOTHING`
+	WHERE ` + noDeadLetter
 
 const inboxColumns = "consumer text, message_id text, key text, applied_at bigint"
 
 var (
-	claimInbox = sqldb.Many{SQL: insertInbox + ` RETURNING message_id`, Columns: inboxColumns}
+	claimInbox = sqldb.Many{SQL: insertInbox + ` ON CONFLICT (consumer, message_id) DO NOTHING RETURNING message_id`, Columns: inboxColumns}
 	claimAll   = sqldb.Many{SQL: insertInbox, Columns: inboxColumns, Exact: true}
 )
 

@@ -325,6 +325,9 @@ func (l *lane) insist(batch []*job) error {
 			continue
 		case errors.Is(err, errUnknownCommit):
 			l.db.stats.UnknownCommits.Add(1)
+		case errors.Is(err, ErrDuplicate) && len(batch) == 1 && attempt == 1: // somebody was faster, and the job will find it
+			l.db.stats.Retries.Add(1)
+			continue
 		case errors.Is(err, errRetry), l.unreachable(err) && attempt < 3:
 			l.db.stats.Retries.Add(1)
 		default:

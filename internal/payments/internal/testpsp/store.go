@@ -80,14 +80,13 @@ type entryKey string
 
 const (
 	insertEntry = `INSERT INTO charges (key, id, reference, method, amount, currency, status, code, created_at)
-		SELECT r.key, r.id, r.reference, r.method, r.amount, r.currency, r.status, r.code, r.created_at FROM {rows} WHERE true
-		ON CONFLICT (key) DO NOTHING`
+		SELECT r.key, r.id, r.reference, r.method, r.amount, r.currency, r.status, r.code, r.created_at FROM {rows} WHERE true`
 	entryColumns = "key text, id text, reference text, method text, amount bigint, currency text, status text, code text, created_at bigint"
 )
 
 var (
-	insertEntries = sqldb.Many{SQL: insertEntry + ` RETURNING id`, Columns: entryColumns}
-	insertFirst   = sqldb.Many{SQL: insertEntry, Columns: entryColumns, Exact: true}
+	insertEntries = sqldb.Many{SQL: insertEntry + ` ON CONFLICT (key) DO NOTHING RETURNING id`, Columns: entryColumns}
+	insertFirst   = sqldb.Many{SQL: insertEntry, Columns: entryColumns}
 )
 
 func (e *entry) row() []any {

@@ -10,6 +10,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/web"
 )
 
 // Needs is what the context stands on.
@@ -26,6 +27,7 @@ type Module struct {
 	clock    clock.Clock
 	endpoint *bus.Endpoint
 	prices   *priceCache
+	pages    *sqldb.Loader[pageKey, web.Page[productBody]]
 }
 
 var (
@@ -35,12 +37,14 @@ var (
 
 // New builds the context. It does nothing until Start, except that it answers questions.
 func New(n Needs) *Module {
-	return &Module{
+	m := &Module{
 		db:       n.DB,
 		clock:    n.Clock,
 		endpoint: bus.NewEndpoint(bus.Config{Context: "catalog", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock}),
 		prices:   newPriceCache(priceRows{n.DB}),
 	}
+	m.pages = sqldb.NewLoader(m.readPages)
+	return m
 }
 
 // Start relays what is published. Errors: what the transport says.

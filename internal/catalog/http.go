@@ -184,17 +184,39 @@ func (m *Module) handleList(ctx context.Context, in *listInput) (web.Page[produc
 	} else if at != nil {
 		after = at[0]
 	}
-	read := func() ([]product, error) { return m.list(ctx, after, in.Limit+1) }
 	if in.Q != "" {
-		read = func() ([]product, error) { return m.search(ctx, in.Q, after, in.Limit+1) }
+		rows, err := m.search(ctx, in.Q, after, in.Limit+1)
+		return pageOf(rows, in.Limit), err
 	}
-	rows, err := read()
-	if err != nil {
-		return web.Page[productBody]{}, err
-	}
+	page, _, err := m.pages.Get(ctx, pageKey{after, in.Limit})
+	return page, err
+}
+
+func pageOf(rows []product, limit int) web.Page[productBody] {
 	bodies := make([]productBody, len(rows))
 	for i, p := range rows {
 		bodies[i] = bodyOf(p)
 	}
-	return web.NewPage(bodies, in.Limit, func(last productBody) string { return web.Cursor(last.SKU) }), nil
+	return web.NewPage(bodies, limit, func(last productBody) string { return web.Cursor(last.SKU) })
+}
+
+// pageKey names a page of the list.
+type pageKey struct {
+	after string
+	limit int
+}
+
+// readPages reads pages, and encodes each once for all who wait for it.
+func (m *Module) readPages(ctx context.Context, keys []pageKey) (map[pageKey]web.Page[productBody], error) {
+	pages := make(map[pageKey]web.Page[productBody], len(keys))
+	for _, k := range keys {
+		rows, err := m.list(ctx, k.after, k.limit+1)
+		if err != nil {
+			return nil, err
+		}
+		if pages[k], err = pageOf(rows, k.limit).Encoded(); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
 }

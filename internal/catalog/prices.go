@@ -18,7 +18,8 @@ import (
 const (
 	pricesFresh    = time.Second     // how long the cache may be used without asking whether anything changed
 	pricesCapacity = 100_000         // products in the cache at most
-	pricesCatchUp  = 1000            // changes that are taken over one by one; after more the cache starts afresh
+	pricesCatchUp  = 1000            // changes that are read at once
+	pricesPages    = 20              // so many times; after more the cache starts afresh
 	pricesPatience = 5 * time.Second // longest read of the database
 )
 
@@ -173,18 +174,25 @@ func (c *priceCache) catchUp(ctx context.Context) (any, error) {
 	c.mu.RLock()
 	seen := c.seen
 	c.mu.RUnlock()
-	rows, err := c.source.changedAfter(ctx, seen, pricesCatchUp+1)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) > pricesCatchUp {
-		err = c.startAfresh(ctx)
-	} else if len(rows) > 0 {
-		c.learn(rows)
-		c.setSeen(rows[len(rows)-1].Change)
-	}
-	if err != nil {
-		return nil, err
+	for page := 1; ; page++ {
+		rows, err := c.source.changedAfter(ctx, seen, pricesCatchUp)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			c.learn(rows)
+			seen = rows[len(rows)-1].Change
+			c.setSeen(seen)
+		}
+		if len(rows) < pricesCatchUp {
+			break
+		}
+		if page == pricesPages {
+			if err := c.startAfresh(ctx); err != nil {
+				return nil, err
+			}
+			break
+		}
 	}
 	c.checked.Store(int64(began))
 	return nil, nil

@@ -305,10 +305,10 @@ func TestTheCacheLooksForChangesBeforeSomebodyHasToWait(t *testing.T) {
 }
 
 func TestAfterMoreChangesThanItTakesOverTheCacheStartsAfresh(t *testing.T) {
-	s := newShelf(pricesCatchUp + 10)
+	s := newShelf(pricesPages*pricesCatchUp + 10)
 	c, now := cacheOf(t, s)
 	amount(t, c, "MUG-00000")
-	for _, m := range mugs(pricesCatchUp + 10) {
+	for _, m := range mugs(pricesPages*pricesCatchUp + 10) {
 		s.set(m.SKU, 2500)
 	}
 	now.Store(int64(pricesFresh) + 1)

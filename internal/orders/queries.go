@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"shop/internal/platform/sqldb"
@@ -16,12 +15,24 @@ const selectSummaries = `SELECT ` + summaryColumns + `, e.data AS placed FROM or
 
 // find reads the order as it is now. Errors: ErrNotFound.
 func (s *store) find(ctx context.Context, id string) (summary, error) {
-	var sum summary
-	err := s.db.Get(ctx, &sum, selectSummaries+`WHERE s.order_id = $1`, id)
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return sum, ErrNotFound
+	sum, found, err := s.reads.Get(ctx, id)
+	if err == nil && !found {
+		err = ErrNotFound
 	}
 	return sum, err
+}
+
+// findAll reads orders with one statement.
+func (s *store) findAll(ctx context.Context, ids []string) (map[string]summary, error) {
+	var rows []summary
+	if err := s.db.Select(ctx, &rows, selectSummaries+`WHERE s.order_id IN {$1}`, ids); err != nil {
+		return nil, err
+	}
+	found := make(map[string]summary, len(rows))
+	for _, sum := range rows {
+		found[sum.ID] = sum
+	}
+	return found, nil
 }
 
 // history reads an order's events, oldest first. Errors: ErrNotFound.
@@ -89,7 +100,7 @@ func (s *store) list(ctx context.Context, f filter) ([]summary, error) {
 		f.after = behindAll
 	}
 	var rows []summary
-	err := s.db.Select(ctx, &rows, selectSummaries+`
+	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries s
 		WHERE s.order_id < $1 AND ($2 = '' OR s.status = $2) AND s.placed_at > $3 ORDER BY s.order_id DESC LIMIT $4`,
 		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1)
 	return rows, err
@@ -101,7 +112,7 @@ func (s *store) listOf(ctx context.Context, f filter) ([]summary, error) {
 		f.after = behindAll
 	}
 	var rows []summary
-	err := s.db.Select(ctx, &rows, selectSummaries+`
+	err := s.db.Select(ctx, &rows, `SELECT `+summaryColumns+` FROM order_summaries s
 		WHERE s.customer_id = $5 AND s.order_id < $1 AND ($2 = '' OR s.status = $2) AND s.placed_at > $3 ORDER BY s.order_id DESC LIMIT $4`,
 		f.after, f.status, sqldb.Micros(f.placedAfter), f.limit+1, f.customer)
 	return rows, err

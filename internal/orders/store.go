@@ -25,11 +25,14 @@ type store struct {
 	clock     clock.Clock
 	deadlines Deadlines
 	changed   func(Order) // after a change is durable
+	reads     *sqldb.Loader[string, summary]
 	cache     *cache
 }
 
 func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *store {
-	return &store{db: db, clock: c, deadlines: d, changed: changed, cache: newCache()}
+	s := &store{db: db, clock: c, deadlines: d, changed: changed, cache: newCache()}
+	s.reads = sqldb.NewLoader(s.findAll)
+	return s
 }
 
 // orderKey names an order among the locals of a transaction.

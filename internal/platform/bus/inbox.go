@@ -30,7 +30,8 @@ const inboxColumns = "consumer text, message_id text, key text, applied_at bigin
 
 var (
 	claimInbox = sqldb.Many{SQL: insertInbox + ` ON CONFLICT (consumer, message_id) DO NOTHING RETURNING message_id`, Columns: inboxColumns}
-	claimAll   = sqldb.Many{SQL: insertInbox, Columns: inboxColumns, Exact: true}
+	claimAll   = sqldb.Many{SQL: `INSERT INTO inbox (consumer, message_id, applied_at)
+		SELECT r.consumer, r.message_id, r.applied_at / CASE WHEN ` + noDeadLetter + ` THEN 1 ELSE 0 END FROM {rows}`, Columns: inboxColumns}  // a division by zero is an error, or NULL, which applied_at refuses
 )
 
 // inboxRows are the rows that claim the messages. All processes claim in one order, so that they do not deadlock.

@@ -26,6 +26,14 @@ type Page[T any] struct {
 	Data       []T     `json:"data" doc:"The items of this page"`
 	HasMore    bool    `json:"has_more" doc:"Whether there is another page"`
 	NextCursor *string `json:"next_cursor" nullable:"true" doc:"Pass it as ?after= to get the next page; null on the last" example:"b3JkXzAx"`
+
+	encoded []byte
+}
+
+// Encoded is the page with its JSON, for one that answers many requests. Errors: those of encoding/json.
+func (p Page[T]) Encoded() (_ Page[T], err error) {
+	p.encoded, err = encode(p)
+	return p, err
 }
 
 // NewPage makes a page of at most limit items from a query that asked for limit+1 rows: the extra row only tells that
@@ -43,7 +51,12 @@ func NewPage[T any](rows []T, limit int, cursor func(last T) string) Page[T] {
 }
 
 // listed is any Page.
-type listed interface{ nextCursor() string }
+type listed interface {
+	nextCursor() string
+	json() []byte // nil: to be encoded
+}
+
+func (p Page[T]) json() []byte { return p.encoded }
 
 func (p Page[T]) nextCursor() string {
 	if p.NextCursor == nil {

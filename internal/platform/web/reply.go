@@ -62,6 +62,9 @@ func (e *encoder) release() {
 
 // encode returns a copy without the newline that json.Encoder ends with.
 func encode(v any) ([]byte, error) {
+	if page, ok := v.(listed); ok && page.json() != nil {
+		return page.json(), nil
+	}
 	e := encoders.Get().(*encoder)
 	defer e.release()
 	if err := e.enc.Encode(v); err != nil {

@@ -25,7 +25,10 @@ var (
 	metricAlone      = perContext("shop_db_jobs_alone_total", "Writes that were run again alone, since one of their transaction failed.")
 	metricRetries    = perContext("shop_db_retries_total", "Transactions that were run again after a conflict or a lost connection.")
 	metricUnknown    = perContext("shop_db_unknown_commits_total", "Commits that were never answered, and then found again by their keys.")
-	metricStatements = perContext("shop_db_statements_total", "Statements executed.")
+	metricStatements = perContext("shop_db_statements_total", "Statements executed in transactions.")
+	metricTrips      = perContext("shop_db_round_trips_total", "Round trips that transactions took; on PostgreSQL.")
+	metricReads      = perContext("shop_db_reads_total", "Statements executed outside transactions.")
+	metricWrong      = perContext("shop_db_wrong_total", "Transactions that assumed what was not so, and were run again.")
 )
 
 func perContext(name, help string, labels ...string) *prometheus.Desc {
@@ -68,6 +71,7 @@ func collectStats(out chan<- prometheus.Metric, name string, s *sqldb.Stats) {
 	}{
 		{metricJobs, s.Jobs.Load()}, {metricCommits, s.Commits.Load()}, {metricAlone, s.Alone.Load()},
 		{metricRetries, s.Retries.Load()}, {metricUnknown, s.UnknownCommits.Load()}, {metricStatements, s.Statements.Load()},
+		{metricTrips, s.RoundTrips.Load()}, {metricReads, s.Reads.Load()}, {metricWrong, s.Wrong.Load()},
 	} {
 		out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(c.value), name)
 	}

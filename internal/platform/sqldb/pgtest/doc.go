@@ -17,5 +17,5 @@
 // The cluster never waits for the disk (fsync=off): what was committed survives the death of the server, which is what
 // tests provoke, but not the loss of power.
 //
-// Only tests and pgrun may import this package.
+// Only tests, pgrun and the benchmark may import this package.
 package pgtest

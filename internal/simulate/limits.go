@@ -5,7 +5,7 @@ import "time"
 // What bounds the program today. They are constants or defaults of its code.
 const (
 	batchLimit     = 128                     // jobs that share a transaction (sqldb.Config.Batch)
-	relayRows      = 256                     // outbox rows that a relay reads at once (bus/relay.go, relayBatch)
+	relayRows      = 64                      // parcels that a relay reads at once (bus/relay.go, relayBatch); here a message is one by itself
 	relayUnderWay  = 2048                    // rows of one topic from reading to deleting (bus/relay.go, relayTopicCap)
 	relayTidy      = 50 * time.Millisecond   // how long acknowledged rows wait for a transaction in which to be deleted (bus/relay.go)
 	consumerWindow = 1024                    // messages that a consumer has taken and not acknowledged (bus/consumer.go)

@@ -40,7 +40,7 @@ plant "no version check: two changes of one order both count" \
   internal/orders/store.go 's/(SELECT r\.stream_id, r\.version, r\.type, r\.data, r\.metadata, r\.recorded_at FROM \{rows\})/$1 WHERE true ON CONFLICT DO NOTHING/' ./internal/orders
 
 plant "delete before acknowledge: what is under way is lost with the process" \
-  internal/platform/bus/flight.go 's/async\.Send\(row\.Topic, msg, func\(err error\) \{ t\.settled\(p, id, messageID, err\) \}\)/async.Send(row.Topic, msg, func(error) {}); t.settled(p, id, messageID, nil)/' ./internal/platform/bus
+  internal/platform/bus/flight.go 's/async\.Send\(p\.Topic, msg, func\(err error\) \{ t\.settled\(s, l\.ID, err\) \}\)/async.Send(p.Topic, msg, func(error) {}); t.settled(s, l.ID, nil)/' ./internal/platform/bus
 
 plant "a compensation left out: a cancelled order keeps the money" \
   internal/orders/order.go 's/st := o\.Steps\[s\]\.State; s != confirmOrder &&/st := o.Steps[s].State; s != confirmOrder \&\& s != takePayment \&\&/' ./internal/orders

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"shop/internal/platform/auth"
 )
 
 // Op describes an operation for the router and for the OpenAPI document.
@@ -25,6 +27,7 @@ type Op struct {
 	Headers map[string]string // of the answer, with what each says; a Page has its Link by itself
 	Errors  []int             // statuses beside those that follow from the method and the input: 409, 412, …
 	Public  bool              // needs no token
+	Roles   []auth.Role       // who may call it; default whoever has a token, and then it is the operation that decides
 
 	Timeout    time.Duration // for the handler; default 15 s and what the caller asked for with Prefer: wait
 	Deprecated *Deprecation

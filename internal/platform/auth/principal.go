@@ -48,7 +48,9 @@ func (p Principal) String() string {
 type principalKey struct{}
 
 // With gives a request its principal.
-func With(ctx context.Context, p Principal) context.Context { return context.WithValue(ctx, principalKey{}, p) }
+func With(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
 
 // From is who asks; nobody when no token was verified.
 func From(ctx context.Context) Principal {

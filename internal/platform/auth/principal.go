@@ -1,4 +1,3 @@
-// Package auth says who is asking. It knows no context: what somebody may do to an order, orders decides.
 package auth
 
 import "context"
@@ -31,10 +30,13 @@ func (p Principal) Has(roles ...Role) bool {
 	return false
 }
 
+// Guest is the customer of what is bought without an account. Nobody's subject may be this, so no customer ever owns it.
+const Guest = "guest"
+
 // ActsFor reports whether the principal may see and change what belongs to the customer: the customer, or one who works for the shop. Refuse with
 // NotFound, as if it did not exist.
 func (p Principal) ActsFor(customer string) bool {
-	return p.Has(Operator, Service) || p.Role == Customer && p.Subject == customer && customer != ""
+	return p.Has(Operator, Service) || p.Role == Customer && p.Subject == customer && customer != "" && customer != Guest
 }
 
 // String names the principal among all: role and subject. Nobody is "anonymous".

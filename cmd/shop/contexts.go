@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"shop/internal/catalog"
+	"shop/internal/customers"
 	"shop/internal/inventory"
 	"shop/internal/orders"
 	"shop/internal/payments"
@@ -40,6 +41,13 @@ var contextMap = []contextSpec{
 		build: func(h *host) module {
 			h.catalog = catalog.New(catalog.Needs{DB: h.db("catalog"), Bus: h.bus, Log: h.log, Clock: h.clock})
 			return h.catalog
+		},
+	},
+	{
+		name: "customers",
+		build: func(h *host) module {
+			h.customers = customers.New(customers.Needs{DB: h.db("customers"), Bus: h.bus, Log: h.log, Clock: h.clock})
+			return h.customers
 		},
 	},
 	{

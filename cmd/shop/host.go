@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shop/internal/catalog"
+	"shop/internal/customers"
 	"shop/internal/inventory"
 	"shop/internal/payments"
 	"shop/internal/platform/bus"
@@ -37,6 +38,7 @@ type host struct {
 
 	// those that others ask; see contextMap
 	catalog   *catalog.Module
+	customers *customers.Module
 	inventory *inventory.Module
 	payments  *payments.Module
 	shipping  *shipping.Module

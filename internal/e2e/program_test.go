@@ -211,8 +211,8 @@ func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 		s := newShop(t, url)
 		p := s.serve()
 		letter := func(messageID, typ string) {
-			s.exec("orders", "dead_letters", `INSERT INTO {dead_letters} (consumer, message_id, type, key, headers, body, state, error, attempts, created_at)
-				VALUES ('orders', '`+messageID+`', '`+typ+`', '`+messageID+`', '{}', '{"reference":"ord_none"}', 'dead', 'it did not work', 8, 1790000000000000)`)
+			s.exec("orders", "dead_letters", `INSERT INTO {dead_letters} (consumer, message_id, parcel, bit, type, key, headers, body, state, error, attempts, created_at)
+				VALUES ('orders', '`+messageID+`', '`+messageID+`', 1, '`+typ+`', '`+messageID+`', '{}', '{"reference":"ord_none"}', 'dead', 'it did not work', 8, 1790000000000000)`)
 		}
 		letter("msg_1", "shop.shipping.shipment.created.v1") // of an order that is not there: applied now, it changes nothing
 		letter("msg_2", "shop.shipping.nonsense.v1")

@@ -9,12 +9,13 @@ CREATE TABLE outbox (
 	created_at BIGINT NOT NULL
 );
 
--- What this context has applied.
+-- What this context has applied: of each parcel, which messages, a bit for each.
 CREATE TABLE inbox (
 	consumer   TEXT NOT NULL,
-	message_id TEXT NOT NULL,
-	applied_at BIGINT NOT NULL,
-	PRIMARY KEY (consumer, message_id)
+	parcel     TEXT NOT NULL,
+	applied    BIGINT NOT NULL,
+	applied_at BIGINT NOT NULL, -- the first of them
+	PRIMARY KEY (consumer, parcel)
 );
 
 -- Messages that could not be applied, and, parked behind them, the later messages of the same key.
@@ -22,6 +23,8 @@ CREATE TABLE dead_letters (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
 	consumer   TEXT NOT NULL,
 	message_id TEXT NOT NULL,
+	parcel     TEXT NOT NULL, -- where the inbox would keep it
+	bit        BIGINT NOT NULL,
 	type       TEXT NOT NULL,
 	key        TEXT NOT NULL,
 	headers    TEXT NOT NULL,

@@ -27,7 +27,8 @@ func (e *Endpoint) Audit(ctx context.Context) ([]audit.Finding, error) {
 		report("I13", d.Key, "dead letter "+d.Type+": "+d.Error)
 	}
 	var twice []string
-	if err := e.cfg.DB.Select(ctx, &twice, `SELECT d.message_id FROM dead_letters d JOIN inbox i ON i.consumer = d.consumer AND i.message_id = d.message_id LIMIT 100`); err != nil {
+	if err := e.cfg.DB.Select(ctx, &twice, `SELECT d.message_id FROM dead_letters d JOIN inbox i ON i.consumer = d.consumer AND i.parcel = d.parcel
+		AND (i.applied & d.bit) <> 0 LIMIT 100`); err != nil {
 		return nil, err
 	}
 	for _, id := range twice {

@@ -41,6 +41,8 @@ type consumer struct {
 type delivery struct {
 	msg      *message.Message
 	id       string
+	parcel   string // where the inbox keeps it
+	bit      int64
 	typ      string
 	key      string
 	handler  *handler
@@ -179,6 +181,7 @@ func (c *consumer) put(msg *message.Message, done func(error)) {
 	if d.id == "" {
 		d.id = storable(msg.UUID)
 	}
+	d.parcel, d.bit = placeOf(d.id)
 	c.admit(d)
 }
 

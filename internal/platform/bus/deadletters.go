@@ -73,9 +73,7 @@ func Discard(ctx context.Context, db *sqldb.DB, id int64) error {
 		return err
 	}
 	return db.Write(ctx, d.Key, func(ctx context.Context, tx *sqldb.Tx) error {
-		n, err := tx.Exec(ctx, `INSERT INTO inbox (consumer, message_id, applied_at) VALUES ($1, $2, $3) ON CONFLICT (consumer, message_id) DO NOTHING`,
-			d.Consumer, d.MessageID, sqldb.Micros(clock.System.Now()))
-		if err != nil || n == 0 {
+		if fresh, err := claimOne(ctx, tx, d.Consumer, d.MessageID, sqldb.Micros(clock.System.Now())); err != nil || !fresh {
 			return err // discarded or applied already
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM dead_letters WHERE id = $1`, id)
@@ -93,11 +91,11 @@ func (d DeadLetter) MarshalJSON() ([]byte, error) {
 }
 
 var insertDeadLetter = sqldb.Many{
-	SQL: `INSERT INTO dead_letters (consumer, message_id, type, key, headers, body, state, error, attempts, created_at)
-		SELECT r.consumer, r.message_id, r.type, r.key, r.headers, r.body, r.state, r.error, r.attempts, r.created_at FROM {rows}
-		WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.consumer = r.consumer AND i.message_id = r.message_id)
+	SQL: `INSERT INTO dead_letters (consumer, message_id, parcel, bit, type, key, headers, body, state, error, attempts, created_at)
+		SELECT r.consumer, r.message_id, r.parcel, r.bit, r.type, r.key, r.headers, r.body, r.state, r.error, r.attempts, r.created_at FROM {rows}
+		WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.consumer = r.consumer AND i.parcel = r.parcel AND (i.applied & r.bit) <> 0)
 		ON CONFLICT (consumer, message_id) DO NOTHING`,
-	Columns: "consumer text, message_id text, type text, key text, headers text, body text, state text, error text, attempts bigint, created_at bigint",
+	Columns: "consumer text, message_id text, parcel text, bit bigint, type text, key text, headers text, body text, state text, error text, attempts bigint, created_at bigint",
 }
 
 // queueDeadLetter stores the message, unless a copy of it was applied meanwhile.
@@ -106,7 +104,7 @@ func (e *Endpoint) queueDeadLetter(tx *sqldb.Tx, d *delivery, state, why string)
 	if err != nil {
 		return err
 	}
-	tx.Queue(&insertDeadLetter, e.cfg.Context, d.id, d.typ, d.key, string(head), storable(string(d.msg.Payload)), state, storable(why), d.attempts,
+	tx.Queue(&insertDeadLetter, e.cfg.Context, d.id, d.parcel, d.bit, d.typ, d.key, string(head), storable(string(d.msg.Payload)), state, storable(why), d.attempts,
 		sqldb.Micros(e.cfg.Clock.Now()))
 	return nil
 }
@@ -186,9 +184,7 @@ func (e *Endpoint) applyAgain(ctx context.Context, d DeadLetter) error {
 		if n, err := tx.Exec(ctx, `DELETE FROM dead_letters WHERE id = $1`, d.ID); err != nil || n == 0 {
 			return err // gone: discarded, or replayed by another
 		}
-		n, err := tx.Exec(ctx, `INSERT INTO inbox (consumer, message_id, applied_at) VALUES ($1, $2, $3) ON CONFLICT (consumer, message_id) DO NOTHING`,
-			e.cfg.Context, d.MessageID, sqldb.Micros(e.cfg.Clock.Now()))
-		if err != nil || n == 0 {
+		if fresh, err := claimOne(ctx, tx, e.cfg.Context, d.MessageID, sqldb.Micros(e.cfg.Clock.Now())); err != nil || !fresh {
 			return err
 		}
 		if h.prefetch != nil {

@@ -199,10 +199,11 @@ func TestOfASecondCopyOfAParkedOrDeadMessageNothingIsSeen(t *testing.T) {
 func TestAMessageThatWasAppliedMeanwhileIsNotBuried(t *testing.T) {
 	eachStreet(t, func(t *testing.T, s *street) {
 		On(s.to, record)
-		msg := message.NewMessage("m", []byte(`{"key":"a","n":0}`))
-		d := &delivery{msg: msg, id: "m", typ: happenedType.String(), key: "a", attempts: 3, last: errBad}
+		msg := message.NewMessage("m.3", []byte(`{"key":"a","n":0}`))
+		d := &delivery{msg: msg, id: "m.3", parcel: "m", bit: 1 << 3, typ: happenedType.String(), key: "a", attempts: 3, last: errBad}
 		require.NoError(t, s.receiver.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
-			_, err := tx.Exec(ctx, `INSERT INTO inbox (consumer, message_id, applied_at) VALUES ('receiver', 'm', 1)`) // by another replica
+			fresh, err := claimOne(ctx, tx, "receiver", "m.3", 1) // by another replica
+			require.True(t, fresh)
 			return err
 		}))
 		require.NoError(t, s.receiver.Do(t.Context(), s.to.consumer.burial(d)))
@@ -215,7 +216,7 @@ func TestWhatIsOldIsForgotten(t *testing.T) {
 		s.to.cfg.Keep = time.Hour
 		old, young := sqldb.Micros(time.Now().Add(-2*time.Hour)), sqldb.Micros(time.Now().Add(-time.Minute))
 		require.NoError(t, s.receiver.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
-			applied := sqldb.Many{SQL: `INSERT INTO inbox (consumer, message_id, applied_at) SELECT 'receiver', r.id, r.at FROM {rows}`, Columns: "id text, at bigint"}
+			applied := sqldb.Many{SQL: `INSERT INTO inbox (consumer, parcel, applied, applied_at) SELECT 'receiver', r.id, 1, r.at FROM {rows}`, Columns: "id text, at bigint"}
 			for i := range 2500 {
 				tx.Queue(&applied, keyOf(i), old)
 			}
@@ -228,7 +229,7 @@ func TestWhatIsOldIsForgotten(t *testing.T) {
 		}))
 		require.NoError(t, s.to.forget(t.Context()))
 		var left []string
-		require.NoError(t, s.receiver.Select(t.Context(), &left, `SELECT message_id FROM inbox UNION ALL SELECT key FROM idempotency_keys`))
+		require.NoError(t, s.receiver.Select(t.Context(), &left, `SELECT parcel FROM inbox UNION ALL SELECT key FROM idempotency_keys`))
 		require.Equal(t, []string{"young", "young"}, left)
 	})
 }

@@ -27,7 +27,7 @@ const (
 
 // A parcel has no more than so many messages, and is not much larger than so many bytes.
 const (
-	parcelMessages = 64
+	parcelMessages = 62 // one bit each in the inbox, and one for messages that came in no parcel
 	parcelBytes    = 32 << 10
 )
 
@@ -39,13 +39,14 @@ type parcel struct {
 	CreatedAt int64  `db:"created_at"`
 
 	letters []letter
+	name    string // of a parcel that is being packed
 }
 
 const parcelFields = `id, topic, content, created_at`
 
 // letter is a message on its way, and a part of a parcel. Its body is JSON, and so is all of it in the outbox.
 type letter struct {
-	ID          string          `json:"i"`
+	ID          string          `json:"i,omitempty"` // empty: that of the parcel's first message, with its own place
 	Type        string          `json:"t"`
 	Key         string          `json:"k"`
 	Traceparent string          `json:"tp,omitempty"`
@@ -69,21 +70,24 @@ func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) er
 			return fmt.Errorf("encoding %s: %w", t, err)
 		}
 		cause := CauseOf(ctx)
-		tx.Queue(&e.outbox, letter{ID: newMessageID(), Type: t.String(), Key: b.MessageKey(), Traceparent: telemetry.Traceparent(ctx),
+		tx.Queue(&e.outbox, letter{Type: t.String(), Key: b.MessageKey(), Traceparent: telemetry.Traceparent(ctx),
 			Correlation: cause.Correlation, Causation: cause.MessageID, Body: body, topic: t.Topic()})
 	}
 	return nil
 }
 
 var (
-	processID   = strings.ToLower(rand.Text()[:9])
-	lastMessage atomic.Uint64
+	processID  = strings.ToLower(rand.Text()[:9])
+	lastParcel atomic.Uint64
 )
 
-// newMessageID names a message: 45 random bits of this process's start, and a number. Ids are in each row of an inbox, twice in each event, and so they are short.
-func newMessageID() string {
-	return processID + "." + strconv.FormatUint(lastMessage.Add(1), 36)
+// newParcelID names a parcel: 45 random bits of this process's start, and a number. Ids are in each row of an inbox, twice in each event, and so they are short.
+func newParcelID() string {
+	return processID + "." + strconv.FormatUint(lastParcel.Add(1), 36)
 }
+
+// messageID names a message by its parcel and its place there, from 0.
+func messageID(parcel string, place int) string { return parcel + "." + strconv.Itoa(place) }
 
 // pack makes parcels of the letters that a transaction wrote. Each row keeps its letters as a fifth value, for written.
 func (e *Endpoint) pack(rows [][]any) [][]any {
@@ -94,14 +98,15 @@ func (e *Endpoint) pack(rows [][]any) [][]any {
 		l := row[0].(letter)
 		p := open[l.topic]
 		if p == nil || len(p.letters) == parcelMessages || len(p.Content) >= parcelBytes {
-			p = &parcel{Topic: l.topic, Content: []byte{'['}, CreatedAt: now}
+			p = &parcel{Topic: l.topic, Content: []byte{'['}, CreatedAt: now, name: newParcelID()}
 			open[l.topic] = p
 			parcels = append(parcels, p)
 		}
 		if len(p.letters) > 0 {
 			p.Content = append(p.Content, ',')
 		}
-		p.Content = l.append(p.Content)
+		l.ID = messageID(p.name, len(p.letters))
+		p.Content = l.append(p.Content, len(p.letters) == 0)
 		p.letters = append(p.letters, l)
 	}
 	packed := make([][]any, len(parcels))
@@ -111,10 +116,13 @@ func (e *Endpoint) pack(rows [][]any) [][]any {
 	return packed
 }
 
-// append writes the letter as JSON. Its body is JSON already.
-func (l letter) append(b []byte) []byte {
-	b = appendString(append(b, `{"i":`...), l.ID)
-	b = appendString(append(b, `,"t":`...), l.Type)
+// append writes the letter as JSON, with its id if it is the first of its parcel. Its body is JSON already.
+func (l letter) append(b []byte, first bool) []byte {
+	b = append(b, '{')
+	if first {
+		b = append(appendString(append(b, `"i":`...), l.ID), ',')
+	}
+	b = appendString(append(b, `"t":`...), l.Type)
 	b = appendString(append(b, `,"k":`...), l.Key)
 	for _, field := range [...]struct{ name, value string }{{`,"tp":`, l.Traceparent}, {`,"co":`, l.Correlation}, {`,"ca":`, l.Causation}} {
 		if field.value != "" {
@@ -139,6 +147,12 @@ func appendString(b []byte, s string) []byte {
 func (p *parcel) open() error {
 	if err := json.Unmarshal(p.Content, &p.letters); err != nil {
 		return fmt.Errorf("outbox row %d: %w", p.ID, err)
+	}
+	for i := 1; i < len(p.letters); i++ {
+		if l := &p.letters[i]; l.ID == "" {
+			parcel, _ := placeOf(p.letters[0].ID)
+			l.ID = messageID(parcel, i)
+		}
 	}
 	return nil
 }

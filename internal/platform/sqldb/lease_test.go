@@ -105,7 +105,7 @@ func TestALeaderThatDiesIsSucceededAtOnceAndItsTokenIsWorthNothing(t *testing.T)
 		}))
 		return n
 	}
-	write(t, aDB, `INSERT INTO inbox (consumer, message_id, applied_at) VALUES ('a', 'b', 1)`)
+	write(t, aDB, `INSERT INTO inbox (consumer, parcel, applied, applied_at) VALUES ('a', 'b', 1, 1)`)
 	require.Zero(t, deleteAs(aDB, first), "a deposed leader changes nothing")
 	require.EqualValues(t, 1, deleteAs(bDB, second))
 	require.Equal(t, first, a.next(a.loses, "learns that it was deposed"))

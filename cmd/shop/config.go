@@ -11,24 +11,36 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap/zapcore"
+
+	"shop/internal/platform/auth"
 )
 
 // settings are what can be configured: a flag wins over the environment, which wins over the default. An empty variable counts as not set.
 type settings struct {
-	// The API has no tokens yet: whoever reaches it is an operator. So it is for this machine alone unless told otherwise.
-	Addr        string `env:"SHOP_ADDR" envDefault:"127.0.0.1:8080" flag:"addr" help:"where the REST API listens; mind that it does not ask for tokens yet"`
+	Addr        string `env:"SHOP_ADDR" envDefault:"127.0.0.1:8080" flag:"addr" help:"where the REST API listens; beyond this machine only with SHOP_JWT_…"`
 	AdminAddr   string `env:"SHOP_ADMIN_ADDR" envDefault:"127.0.0.1:8081" flag:"admin-addr" help:"where metrics, health and pprof listen; off for nowhere"`
 	Contexts    string `env:"SHOP_CONTEXTS" envDefault:"all" flag:"contexts" help:"what this process hosts: all, or a list of contexts; all,-NAME leaves one out"`
-	Data        string `env:"SHOP_DATA" envDefault:"./data" flag:"data" help:"directory of the SQLite databases"`
+	Data        string `env:"SHOP_DATA" envDefault:"./data" flag:"data" help:"directory of the SQLite databases and of the development key"`
 	DatabaseURL string `env:"SHOP_DATABASE_URL" flag:"database-url" help:"postgres://… or sqlite:DIRECTORY; SHOP_<CONTEXT>_DATABASE_URL for one context (default: SQLite in the data directory)"`
 	BusURL      string `env:"SHOP_BUS_URL" envDefault:"memory:" flag:"bus-url" help:"what carries messages between contexts"`
 	LogLevel    string `env:"SHOP_LOG_LEVEL" envDefault:"info" flag:"log-level" help:"debug, info, warn or error"`
 	Service     string `env:"OTEL_SERVICE_NAME" envDefault:"shop"`
+	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients
+
+	JWTIssuer      string        `env:"SHOP_JWT_ISSUER"`
+	JWTAudience    string        `env:"SHOP_JWT_AUDIENCE"`
+	JWTKeys        string        `env:"SHOP_JWT_KEYS"`
+	JWTKeysURL     string        `env:"SHOP_JWT_JWKS_URL"`
+	JWTTypes       string        `env:"SHOP_JWT_TYPES" envDefault:"at+jwt,JWT"`
+	JWTLeeway      time.Duration `env:"SHOP_JWT_LEEWAY" envDefault:"30s"`
+	JWTRoleClaim   string        `env:"SHOP_JWT_ROLE_CLAIM" envDefault:"role"`
+	JWTDefaultRole string        `env:"SHOP_JWT_DEFAULT_ROLE" envDefault:"customer"`
 }
 
 // config is what the settings mean.
@@ -36,6 +48,10 @@ type config struct {
 	addr, adminAddr string // adminAddr is empty when there is no admin port
 	hosted          []string
 	databases       map[string]string // URL by the name of the database; see contextMap
+	data            string            // directory
+	issuer          *issuer           // whose tokens are believed; nil: those of the development key
+	signer          *auth.Signer      // instead of the development key, in a shop that a command starts for itself
+	token           string            // for the commands that are clients
 	busURL          string
 	logLevel        zapcore.Level
 	service         string
@@ -103,7 +119,7 @@ func changedFlag(cmd *cobra.Command, name string) *pflag.Flag {
 
 // check turns strings into what they mean. Values of database URLs hold passwords and are never repeated.
 func (s settings) check(given, origin map[string]string) (config, error) {
-	c := config{addr: s.Addr, adminAddr: s.AdminAddr, busURL: s.BusURL, service: s.Service}
+	c := config{addr: s.Addr, adminAddr: s.AdminAddr, busURL: s.BusURL, service: s.Service, data: s.Data, token: s.Token}
 	if err := checkAddr(s.Addr); err != nil {
 		return c, configError("%s: %w", origin["SHOP_ADDR"], err)
 	}
@@ -123,6 +139,9 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 		return c, configError("%s: this version carries messages only within one process: %s", origin["SHOP_BUS_URL"], memoryBus)
 	}
 	if c.databases, err = s.databaseURLs(given, origin); err != nil {
+		return c, err
+	}
+	if c.issuer, err = s.issuer(given); err != nil {
 		return c, err
 	}
 	if err := checkHosting(c.hosted); err != nil {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"shop/cmd/shop/internal/rest"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/id"
 )
 
@@ -23,7 +24,7 @@ func (p *program) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Start a shop with sample data, and show what becomes of its orders",
 		Long: `Demo starts a whole shop on this machine, on free ports, with its data in a temporary directory. It sells a few things, shows each step of an order, what
-happens when a payment is declined, a request comes twice or the stock is short, and then stays up for you to try.`,
+happens when a payment is declined, a request comes twice, somebody looks for another's order or the stock is short, and then stays up for you to try.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.demo(cmd.Context(), dir, once)
@@ -48,11 +49,16 @@ func (p *program) demo(ctx context.Context, dir string, once bool) (err error) {
 	}
 	defer func() { add(&err, h.stop()) }()
 
-	s := &show{shop: rest.New(h.api.url(), 4), style: newStyle(p.stdout, p.environ), run: id.New("demo")}
+	s := &show{style: newStyle(p.stdout, p.environ), run: id.New("demo")}
+	if err := s.meet(h); err != nil {
+		return err
+	}
 	defer s.shop.Close()
+	defer s.ada.Close()
+	defer s.eve.Close()
 	s.title("shop demo: an order backend, running on this machine")
 	s.say("API   %s        data  %s", h.api.url(), dir)
-	for _, act := range []func(context.Context) error{s.sell, s.order, s.decline, s.repeat, s.runShort} {
+	for _, act := range []func(context.Context) error{s.sell, s.order, s.decline, s.repeat, s.hide, s.runShort} {
 		if err := act(ctx); err != nil {
 			return fmt.Errorf("the demo does not go on: %w", err)
 		}
@@ -66,7 +72,7 @@ func (p *program) demo(ctx context.Context, dir string, once bool) (err error) {
 }
 
 func (p *program) hostForDemo(ctx context.Context, dir string) (*host, error) {
-	cfg := config{addr: "127.0.0.1:0", hosted: contextNames(), databases: map[string]string{}, busURL: memoryBus, service: "shop"}
+	cfg := config{addr: "127.0.0.1:0", data: dir, hosted: contextNames(), databases: map[string]string{}, busURL: memoryBus, service: "shop"}
 	for _, name := range databaseNames() {
 		cfg.databases[name] = sqlitePrefix + dir
 	}
@@ -83,12 +89,40 @@ func (p *program) hostForDemo(ctx context.Context, dir string) (*host, error) {
 // show is the demo's story, told through the REST API like any client's.
 type show struct {
 	*style
-	shop   *rest.Client
+	shop   *rest.Client // the operator's
+	ada    *rest.Client // a customer's
+	eve    *rest.Client // another's
 	run    string       // makes the keys of this run
 	first  rest.Request // the request of the first order,
 	id     string       // and its id
 	told   int64        // version of the last event that was told
 	placed time.Time    // when the order that is told of was
+}
+
+// demoTTL is how long the demo's tokens are valid.
+const demoTTL = 24 * time.Hour
+
+// meet signs tokens for all who take part.
+func (s *show) meet(h *host) error {
+	signer, err := h.cfg.developmentSigner()
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		client **rest.Client
+		who    auth.Principal
+	}{
+		{&s.shop, auth.Principal{Role: auth.Operator, Subject: "operator"}},
+		{&s.ada, auth.Principal{Role: auth.Customer, Subject: "cus_ada"}},
+		{&s.eve, auth.Principal{Role: auth.Customer, Subject: "cus_eve"}},
+	} {
+		c := rest.New(h.api.url(), 4)
+		if c.Token, err = signer.Sign(m.who, time.Now(), demoTTL); err != nil {
+			return err
+		}
+		*m.client = c
+	}
+	return nil
 }
 
 type demoProduct struct {
@@ -123,7 +157,7 @@ func (s *show) sell(ctx context.Context) error {
 }
 
 func (s *show) order(ctx context.Context) error {
-	s.heading("An order")
+	s.heading("An order, with the token of a customer, Ada")
 	request, o, err := s.follow(ctx, "order", "pm_test_ok", 2, "confirmed", "")
 	if err != nil {
 		return err
@@ -192,7 +226,7 @@ func (s *show) repeat(ctx context.Context) error {
 		return err
 	}
 	var again demoOrder
-	answer, err := s.shop.Do(ctx, s.first, &again)
+	answer, err := s.ada.Do(ctx, s.first, &again)
 	if err != nil {
 		return err
 	}
@@ -204,6 +238,35 @@ func (s *show) repeat(ctx context.Context) error {
 	s.say("The same order, %s; available of %s: %d before, %d after.", again.ID, demoProducts[0].sku, before, after)
 	if !answer.Replayed || again.ID != s.id || before != after {
 		return errors.New("the repeated request was taken for a new one")
+	}
+	return nil
+}
+
+// hide lets another customer look for the first order.
+func (s *show) hide(ctx context.Context) error {
+	s.heading("Another customer, Eve, looks for Ada's order: for her there is none")
+	for _, request := range []rest.Request{
+		{Method: http.MethodGet, Path: "/v1/orders/" + s.id},
+		{Method: http.MethodPost, Path: "/v1/orders/" + s.id + "/cancel", Body: object{}},
+	} {
+		_, err := s.eve.Do(ctx, request, nil)
+		var p *rest.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusNotFound {
+			return fmt.Errorf("another customer's %s %s was not answered with 404: %w", request.Method, request.Path, err)
+		}
+		s.request("%s %s", request.Method, request.Path)
+		s.say("%s", p)
+	}
+	var list struct {
+		Data []demoOrder `json:"data"`
+	}
+	if _, err := s.eve.Do(ctx, rest.Request{Method: http.MethodGet, Path: "/v1/orders"}, &list); err != nil {
+		return err
+	}
+	s.request("GET /v1/orders")
+	s.say("%d orders.", len(list.Data))
+	if len(list.Data) != 0 {
+		return errors.New("a customer sees another's orders")
 	}
 	return nil
 }
@@ -245,12 +308,12 @@ const demoPatience = 20 * time.Second
 // follow places an order and tells each event of it as it happens, until the process has come to its end. Errors: that it ends otherwise than expected.
 func (s *show) follow(ctx context.Context, key, method string, quantity int64, status, reason string) (rest.Request, demoOrder, error) {
 	request := rest.Request{Method: http.MethodPost, Path: "/v1/orders", Key: s.run + "-" + key, Body: object{
-		"customer_id": "cus_demo", "payment_method": method,
+		"payment_method":   method,
 		"items":            []object{{"sku": demoProducts[0].sku, "quantity": quantity}, {"sku": demoProducts[1].sku, "quantity": 1}},
 		"shipping_address": object{"name": "Ada Lovelace", "line1": "12 St James Square", "city": "London", "postal_code": "SW1Y 4JH", "country": "GB"},
 	}}
 	var o demoOrder
-	if _, err := s.shop.Do(ctx, request, &o); err != nil {
+	if _, err := s.ada.Do(ctx, request, &o); err != nil {
 		return request, o, err
 	}
 	s.request("POST /v1/orders  %d × %s, 1 × %s, %s", quantity, demoProducts[0].sku, demoProducts[1].sku, method)
@@ -258,7 +321,7 @@ func (s *show) follow(ctx context.Context, key, method string, quantity int64, s
 	if err := s.tell(ctx, o.ID, "shipment.created", "order.cancelled"); err != nil {
 		return request, o, err
 	}
-	if _, err := s.shop.Do(ctx, rest.Request{Method: http.MethodGet, Path: "/v1/orders/" + o.ID}, &o); err != nil {
+	if _, err := s.ada.Do(ctx, rest.Request{Method: http.MethodGet, Path: "/v1/orders/" + o.ID}, &o); err != nil {
 		return request, o, err
 	}
 	if o.Status != status || o.Cancelled.Reason != reason {
@@ -276,7 +339,7 @@ func (s *show) tell(ctx context.Context, orderID string, until ...string) error 
 		var history struct {
 			Data []demoEvent `json:"data"`
 		}
-		if _, err := s.shop.Do(ctx, rest.Request{Method: http.MethodGet, Path: "/v1/orders/" + orderID + "/events"}, &history); err != nil {
+		if _, err := s.ada.Do(ctx, rest.Request{Method: http.MethodGet, Path: "/v1/orders/" + orderID + "/events"}, &history); err != nil {
 			return err
 		}
 		for _, e := range history.Data {
@@ -345,10 +408,12 @@ func (s *show) invite(url, kept string) {
 	s.heading("Your turn")
 	s.say("The API describes itself at %s/docs. Try:", url)
 	s.say("")
+	s.say("ADA=%s", s.ada.Token)
+	s.say("OPERATOR=%s", s.shop.Token)
 	s.say("curl '%s/v1/products'", url)
-	s.say("curl '%s/v1/orders/%s'", url, s.id)
-	s.say("curl '%s/v1/orders/%s/saga'", url, s.id)
-	s.say("curl -X POST '%s/v1/orders' -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first' -H 'Prefer: wait=5' -d '{\n"+
+	s.say("curl '%s/v1/orders/%s' -H \"Authorization: Bearer $ADA\"", url, s.id)
+	s.say("curl '%s/v1/orders/%s/saga' -H \"Authorization: Bearer $OPERATOR\"", url, s.id)
+	s.say("curl -X POST '%s/v1/orders' -H \"Authorization: Bearer $ADA\" -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first' -H 'Prefer: wait=5' -d '{\n"+
 		"     \"items\":[{\"sku\":\"%s\",\"quantity\":1}],\"payment_method\":\"pm_test_ok\",\n"+
 		"     \"shipping_address\":{\"name\":\"You\",\"line1\":\"Home\",\"city\":\"Paris\",\"country\":\"FR\"}}'", url, demoProducts[2].sku)
 	s.say("")

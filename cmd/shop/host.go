@@ -18,6 +18,7 @@ import (
 	"shop/internal/customers"
 	"shop/internal/inventory"
 	"shop/internal/payments"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
@@ -32,6 +33,7 @@ type host struct {
 	log       *zap.Logger
 	clock     clock.Clock
 	bus       bus.Transport
+	verifier  *auth.Verifier
 	databases databases
 	locks     dirLocks
 	modules   []hosted
@@ -81,6 +83,9 @@ func (h *host) open(ctx context.Context) error {
 	if h.locks, err = lockAll(sqliteDirectories(h.cfg)); err != nil {
 		return err
 	}
+	if h.verifier, err = h.cfg.verifier(h.clock, h.log); err != nil {
+		return err
+	}
 	if h.databases, err = openDatabases(h.cfg, 0); err != nil {
 		return err
 	}
@@ -128,7 +133,10 @@ func (h *host) start(ctx context.Context) error {
 func (h *host) listen(ctx context.Context) error {
 	h.health = web.NewHealth(h.log)
 	registry := prometheus.NewRegistry()
-	edge := web.New(web.Options{Version: version, Logger: h.log, Health: h.health, Metrics: registry})
+	edge := web.New(web.Options{
+		Version: version, Logger: h.log, Health: h.health, Metrics: registry,
+		Use: []func(http.Handler) http.Handler{auth.Middleware(h.verifier, nil, web.WriteProblem)},
+	})
 	for _, m := range h.modules {
 		m.Routes(edge)
 	}

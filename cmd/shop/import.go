@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
@@ -36,7 +37,7 @@ func (p *program) importOnlineRetailCommand() *cobra.Command {
 		Use:   "online-retail FILE",
 		Short: "Import the invoices of the data set Online Retail",
 		Long: `Import reads a file of the data set Online Retail (CSV, plain or compressed with gzip) and makes its products, the stock they need, and an order of each
-invoice, through the REST API of a running shop (--url), or of one that it starts for the purpose on the configured databases.
+invoice, through the REST API of a running shop (--url, with an operator's token in SHOP_TOKEN), or of one that it starts for the purpose on the configured databases.
 
 A stock code is sold at several prices in the file, and a product of the shop has one. So each price of a code is a product: the most frequent one has the bare
 code, the others have the price in pence behind it, such as 22139-425.
@@ -85,12 +86,18 @@ func (p *program) importOnlineRetail(ctx context.Context, cfg config, o importOp
 	if err := o.check(); err != nil {
 		return err
 	}
+	if o.url != "" && cfg.token == "" {
+		return configError("SHOP_TOKEN: is missing; an import through --url needs an operator's token, such as of shop token --role operator")
+	}
 	plan, err := onlineretail.Read(o.file)
 	if err != nil {
 		return err
 	}
 	settle := func(context.Context) error { return nil } // a shop that runs goes on
 	if o.url == "" {
+		if cfg.token, err = cfg.inProcess(importTTL); err != nil {
+			return err
+		}
 		var h *host
 		if h, err = p.hostForImport(ctx, cfg); err != nil {
 			return err
@@ -99,6 +106,7 @@ func (p *program) importOnlineRetail(ctx context.Context, cfg config, o importOp
 		o.url, settle = h.api.url(), h.settle
 	}
 	shop := rest.New(o.url, o.workers)
+	shop.Token = cfg.token
 	defer shop.Close()
 	result, err := plan.Run(ctx, shop, onlineretail.Options{Limit: o.limit, Workers: o.workers, Progress: newProgress(p.stderr)})
 	if err != nil {
@@ -118,6 +126,9 @@ func (p *program) importOnlineRetail(ctx context.Context, cfg config, o importOp
 	}
 	return nil
 }
+
+// importTTL is longer than any import takes.
+const importTTL = 7 * 24 * time.Hour
 
 // hostForImport starts a shop on a port of its own. It says nothing that is not a problem.
 func (p *program) hostForImport(ctx context.Context, cfg config) (*host, error) {

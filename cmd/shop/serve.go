@@ -27,6 +27,9 @@ answered is lost.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			began := time.Now()
 			cfg, err := p.configure(cmd)
+			if err == nil {
+				err = cfg.checkReach()
+			}
 			if err != nil {
 				return err
 			}
@@ -49,9 +52,6 @@ func serve(ctx context.Context, cfg config, log *zap.Logger, began time.Time) er
 	for _, w := range cfg.warnings {
 		log.Warn(w)
 	}
-	if !isLoopback(cfg.addr) {
-		log.Warn("the API does not ask for tokens yet: whoever reaches this address may do everything", zap.String("addr", cfg.addr))
-	}
 	h, err := openHost(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -70,6 +70,15 @@ func serve(ctx context.Context, cfg config, log *zap.Logger, began time.Time) er
 	err = errors.Join(err, h.stop())
 	log.Info("stopped", zap.Duration("after", time.Since(began)), zap.Error(err))
 	return err
+}
+
+// checkReach refuses to show the development key's tokens to the world: everybody who can read the data directory can be anybody. Errors: exitError with
+// exitConfiguration.
+func (c config) checkReach() error {
+	if c.issuer == nil && !isLoopback(c.addr) {
+		return configError("SHOP_ADDR: %s is beyond this machine, and tokens are signed with the development key; set SHOP_JWT_ISSUER, SHOP_JWT_AUDIENCE and SHOP_JWT_JWKS_URL or SHOP_JWT_KEYS", c.addr)
+	}
+	return nil
 }
 
 // isLoopback reports whether only this machine can reach the address.

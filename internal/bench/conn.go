@@ -15,11 +15,12 @@ import (
 // conn is a keep-alive HTTP/1.1 client on one TCP connection. It is written by hand because the generator shares the machine's
 // cores with what it measures, so it should need little of them. It never sends a request twice.
 type conn struct {
-	addr string
-	c    net.Conn
-	r    *bufio.Reader
-	out  []byte
-	body []byte
+	addr    string
+	headers string // of every request: complete lines
+	c       net.Conn
+	r       *bufio.Reader
+	out     []byte
+	body    []byte
 }
 
 // errResponse is an answer that is not HTTP/1.1 as a shop speaks it.
@@ -45,6 +46,7 @@ func (k *conn) do(method, path, headers string, body []byte) (int, []byte, error
 	o = append(o, " HTTP/1.1\r\nHost: "...)
 	o = append(o, k.addr...)
 	o = append(o, "\r\n"...)
+	o = append(o, k.headers...)
 	o = append(o, headers...)
 	if body != nil {
 		o = append(o, "Content-Type: application/json\r\nContent-Length: "...)

@@ -17,6 +17,7 @@ import (
 // load is a closed loop: each client, on a connection of its own, sends the next request when it has the answer to its last.
 type load struct {
 	addr    string
+	headers string // of every request: complete lines
 	clients int
 	warm    time.Duration // before what is measured
 	measure time.Duration
@@ -140,6 +141,7 @@ func (w *worker) once(l load, until time.Time, measuring *atomic.Bool) error {
 		if err != nil {
 			return err
 		}
+		c.headers = l.headers
 		w.conn = c
 	}
 	began := time.Now()

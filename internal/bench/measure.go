@@ -59,7 +59,7 @@ type target struct {
 
 // measure drives the load against a target and records what happened, under the names that r has already.
 func (b *bench) measure(ctx context.Context, t target, l load, r record) error {
-	l.addr, l.warm, l.measure = t.addr, b.warm, b.secs
+	l.addr, l.headers, l.warm, l.measure = t.addr, t.headers, b.warm, b.secs
 	m := b.meter(t.process)
 	best, err := b.undisturbed(ctx, m, func() (record, error) { return t.measureOnce(ctx, l, m, r) })
 	if err != nil {

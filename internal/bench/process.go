@@ -19,6 +19,7 @@ type process struct {
 	cmd     *exec.Cmd
 	addr    string
 	log     string        // file with what it printed
+	headers string        // of every request to it: complete lines
 	startup time.Duration // from its start to the first 200
 	ended   chan error
 }

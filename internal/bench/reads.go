@@ -41,7 +41,7 @@ func (b *bench) reads(ctx context.Context, rep int, kind string) (err error) {
 	}
 	defer func() { err = errors.Join(err, plain.kill()) }()
 	for _, route := range routes {
-		_, body, err := get(ctx, s.addr, route.paths[0])
+		_, body, err := s.get(ctx, route.paths[0])
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (b *bench) reads(ctx context.Context, rep int, kind string) (err error) {
 func (s *shop) orderPaths(ctx context.Context, most int) ([]string, error) {
 	var paths []string
 	for after := ""; len(paths) < most; {
-		_, body, err := get(ctx, s.addr, "/v1/orders?limit=100&after="+url.QueryEscape(after))
+		_, body, err := s.get(ctx, "/v1/orders?limit=100&after="+url.QueryEscape(after))
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ type remembered struct {
 func (b *bench) launchPlain(ctx context.Context, s *shop, routes []route) (*process, error) {
 	var answers []remembered
 	for _, r := range routes {
-		header, body, err := get(ctx, s.addr, r.paths[0])
+		header, body, err := s.get(ctx, r.paths[0])
 		if err != nil {
 			return nil, err
 		}

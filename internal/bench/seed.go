@@ -52,7 +52,7 @@ func (s *shop) history(ctx context.Context, orders int) error {
 
 // drive runs a load that prepares a measurement: nothing may go wrong in it.
 func (s *shop) drive(ctx context.Context, l load) error {
-	l.addr = s.addr
+	l.addr, l.headers = s.addr, s.headers
 	o, err := l.run(ctx, nil, 0)
 	if err == nil && o.errors > 0 {
 		err = fmt.Errorf("preparing %s: %d errors, the first: %w", s.kind, o.errors, o.first)

@@ -103,7 +103,15 @@ func (p *place) serve(ctx context.Context) (*shop, error) {
 	// The context of the process is its own: an interrupted benchmark ends it in the orderly way, which an error of stop would show.
 	cmd := p.command(context.WithoutCancel(ctx), "serve", "--addr", addr, "--admin-addr", admin)
 	process, err := launch(cmd, addr, "/readyz", filepath.Join(p.dir, "shop.log"))
-	return &shop{place: p, process: process, admin: admin}, err
+	if err != nil {
+		return nil, err
+	}
+	token, err := output(p.command(ctx, "token", "--role", "operator", "--ttl", "24h"))
+	if err != nil {
+		return nil, errors.Join(err, process.kill())
+	}
+	process.headers = "Authorization: Bearer " + strings.TrimSpace(string(token)) + "\r\n"
+	return &shop{place: p, process: process, admin: admin}, nil
 }
 
 // open makes a new shop that serves, with products, stock and a history of orders. close ends it and removes its data.
@@ -130,11 +138,20 @@ func (s *shop) close(ctx context.Context) error {
 	return errors.Join(s.stop(), s.remove(context.WithoutCancel(ctx)))
 }
 
-// get reads a path of the program's API or admin port. Errors: also any status but 200.
-func get(ctx context.Context, addr, path string) (http.Header, []byte, error) {
+// get reads a path of the program's API. Errors: also any status but 200.
+func (s *shop) get(ctx context.Context, path string) (http.Header, []byte, error) {
+	_, authorization, _ := strings.Cut(strings.TrimSpace(s.headers), ": ")
+	return get(ctx, s.addr, path, authorization)
+}
+
+// get reads a path of a server. Errors: also any status but 200.
+func get(ctx context.Context, addr, path, authorization string) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
 		return nil, nil, err
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
@@ -150,7 +167,7 @@ func get(ctx context.Context, addr, path string) (http.Header, []byte, error) {
 
 // metrics reads the program's counters.
 func (s *shop) metrics(ctx context.Context) (map[string]float64, error) {
-	_, body, err := get(ctx, s.admin, "/metrics")
+	_, body, err := get(ctx, s.admin, "/metrics", "")
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
 	"shop/internal/platform/web"
@@ -84,17 +85,20 @@ type listInput struct {
 	Q string `query:"q" maxLength:"200" doc:"Part of the SKU or name, in any case" example:"mug"`
 }
 
+// operators say what is sold; who looks at it needs no token.
+var operators = []auth.Role{auth.Operator}
+
 // Routes puts the operations on the edge.
 func (m *Module) Routes(e *web.Edge) {
 	tags := []string{"Products"}
 	web.Register(e.API, web.Op{
 		Method: http.MethodPut, Path: "/v1/products/{sku}", ID: "put-product", Summary: "Make or change a product", Tags: tags,
 		Doc:     "Says what the product shall be: 201 if it is new, else 200. Saying the same again changes nothing.",
-		Returns: productBody{}, Errors: []int{http.StatusPreconditionFailed},
+		Returns: productBody{}, Errors: []int{http.StatusPreconditionFailed}, Roles: operators,
 	}, m.handlePut)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/products/batch", ID: "put-products", Summary: "Make or change up to 1000 products", Tags: tags,
-		Doc: "All or nothing. Saying the same again changes nothing, so it needs no Idempotency-Key.",
+		Doc: "All or nothing. Saying the same again changes nothing, so it needs no Idempotency-Key.", Roles: operators,
 	}, m.handleBatch)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/products/{sku}", ID: "get-product", Summary: "Read a product", Tags: tags,

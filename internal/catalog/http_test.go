@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/web"
 )
 
@@ -29,7 +30,7 @@ type client func(method, target, body string, headers ...string) answer
 func overHTTP(t *testing.T, test func(t *testing.T, call client)) {
 	t.Helper()
 	each(t, func(t *testing.T, m *Module) {
-		edge := web.New(web.Options{})
+		edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 		m.Routes(edge)
 		test(t, func(method, target, body string, headers ...string) answer {
 			var content io.Reader
@@ -86,6 +87,23 @@ func TestAProductIsCreatedThenTheSame(t *testing.T) {
 		require.Equal(t, `"2"`, changed.header.Get("ETag"))
 		changed.into(&p)
 		require.Equal(t, false, p["active"])
+	})
+}
+
+func TestOnlyAnOperatorSaysWhatIsSold(t *testing.T) {
+	overHTTP(t, func(t *testing.T, call client) {
+		const batch = `{"products":[{"sku":"MUG-1","name":"Blue mug","price":{"amount":1999,"currency":"EUR"}}]}`
+		for _, headers := range [][]string{authtest.AsCustomer("cus_1"), authtest.AsService()} {
+			call(http.MethodPut, "/v1/products/MUG-1", mugJSON, headers...).problem(http.StatusForbidden, "forbidden")
+			call(http.MethodPost, "/v1/products/batch", batch, headers...).problem(http.StatusForbidden, "forbidden")
+		}
+		call(http.MethodPut, "/v1/products/MUG-1", "{", authtest.AsNobody()...).problem(http.StatusUnauthorized, "unauthorized")
+		call(http.MethodPost, "/v1/products/batch", batch, authtest.AsNobody()...).problem(http.StatusUnauthorized, "unauthorized")
+		call(http.MethodGet, "/v1/products/MUG-1", "", authtest.AsNobody()...).problem(http.StatusNotFound, "product_not_found")
+
+		require.Equal(t, http.StatusCreated, call(http.MethodPut, "/v1/products/MUG-1", mugJSON).status)
+		require.Equal(t, http.StatusOK, call(http.MethodGet, "/v1/products/MUG-1", "", authtest.AsNobody()...).status)
+		require.Equal(t, http.StatusOK, call(http.MethodGet, "/v1/products", "", authtest.AsNobody()...).status)
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"shop/internal/orders"
 	"shop/internal/payments"
 	"shop/internal/platform/audit"
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
@@ -64,7 +65,7 @@ func openHouse(t testing.TB, url string, transport func(bus.Transport) bus.Trans
 	shp := shipping.New(shipping.Needs{DB: h.dbs["shipping"], Bus: tr, Log: log, Clock: clock.System})
 	ord := orders.New(orders.Needs{DB: h.dbs["orders"], Bus: tr, Log: log, Clock: clock.System, Prices: cat, Inventory: inv, Payments: pay, Shipping: shp})
 	h.modules = []module{cat, inv, pay, shp, ord}
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	for _, m := range h.modules {
 		m.Routes(edge)
 		require.NoError(t, m.Start(context.Background()))

@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"shop/internal/inventory/inventoryapi"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/web"
 )
-
-// anonymous is who asks, until requests are authenticated.
-const anonymous = "anonymous"
 
 type skuInput struct {
 	SKU string `path:"sku" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" doc:"The seller's own name for the product" example:"MUG-BLUE"`
@@ -102,37 +100,63 @@ type checkedItem struct {
 // Routes registers the operations of the context.
 func (m *Module) Routes(e *web.Edge) {
 	tags := []string{"Inventory"}
-	web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v1/inventory/{sku}", ID: "get-stock", Summary: "Stock of a SKU", Tags: tags}, m.getStock)
-	web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v1/inventory", ID: "list-stock", Summary: "Stock of all SKUs, by SKU", Tags: tags}, m.listStock)
-	web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v1/inventory/{sku}/movements", ID: "list-movements", Summary: "Why the stock of a SKU is what it is, newest first", Tags: tags}, m.listMovements)
+	web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v1/inventory/{sku}", ID: "get-stock", Summary: "Stock of a SKU", Tags: tags, Doc: whoSees, Public: true}, m.getStock)
+	web.Register(e.API, web.Op{Method: http.MethodGet, Path: "/v1/inventory", ID: "list-stock", Summary: "Stock of all SKUs, by SKU", Tags: tags, Doc: whoSees, Public: true}, m.listStock)
+	web.Register(e.API, web.Op{
+		Method: http.MethodGet, Path: "/v1/inventory/{sku}/movements", ID: "list-movements", Summary: "Why the stock of a SKU is what it is, newest first", Tags: tags,
+		Roles: []auth.Role{auth.Operator, auth.Service},
+	}, m.listMovements)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/inventory/{sku}/movements", ID: "move-stock", Summary: "Book units in or out", Tags: tags,
 		Doc:    "Receiving goods makes a SKU known. Units that are reserved stay: what would leave fewer is refused with `insufficient_stock`.",
-		Status: http.StatusCreated, Returns: movedAnswer{}, Errors: []int{http.StatusConflict},
+		Status: http.StatusCreated, Returns: movedAnswer{}, Errors: []int{http.StatusConflict}, Roles: []auth.Role{auth.Operator},
 	}, m.postMovement)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/inventory/batch", ID: "move-stock-batch", Summary: "Book units of many SKUs, all or nothing", Tags: tags,
-		Returns: batchAnswer{}, Errors: []int{http.StatusConflict},
+		Returns: batchAnswer{}, Errors: []int{http.StatusConflict}, Roles: []auth.Role{auth.Operator},
 	}, m.postBatch)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/inventory/check", ID: "check-stock", Summary: "Whether there is enough of everything", Tags: tags, Public: true,
 	}, m.postCheck)
 }
 
-func (m *Module) getStock(ctx context.Context, in *skuInput) (inventoryapi.Level, error) {
-	return m.level(ctx, in.SKU)
+const whoSees = "What is on hand and reserved is for operators and services; everybody sees what is available."
+
+// stockAnswer is the stock of a SKU, as far as the caller may know it.
+type stockAnswer struct {
+	SKU       string `json:"sku"`
+	OnHand    *int64 `json:"on_hand,omitempty" doc:"Units in the house; for operators and services"`
+	Reserved  *int64 `json:"reserved,omitempty" doc:"Units of these that are promised; for operators and services"`
+	Available int64  `json:"available" doc:"Units that can be promised"`
 }
 
-func (m *Module) listStock(ctx context.Context, in *web.PageParams) (web.Page[inventoryapi.Level], error) {
+func stockFor(p auth.Principal, l inventoryapi.Level) stockAnswer {
+	a := stockAnswer{SKU: l.SKU, Available: l.Available}
+	if p.Has(auth.Operator, auth.Service) {
+		a.OnHand, a.Reserved = &l.OnHand, &l.Reserved
+	}
+	return a
+}
+
+func (m *Module) getStock(ctx context.Context, in *skuInput) (stockAnswer, error) {
+	l, err := m.level(ctx, in.SKU)
+	return stockFor(auth.From(ctx), l), err
+}
+
+func (m *Module) listStock(ctx context.Context, in *web.PageParams) (web.Page[stockAnswer], error) {
 	after, err := web.ParseCursor(in.After, 1)
 	if err != nil {
-		return web.Page[inventoryapi.Level]{}, err
+		return web.Page[stockAnswer]{}, err
 	}
 	levels, err := m.levelsAfter(ctx, firstPart(after), in.Limit+1)
 	if err != nil {
-		return web.Page[inventoryapi.Level]{}, err
+		return web.Page[stockAnswer]{}, err
 	}
-	return web.NewPage(levels, in.Limit, func(l inventoryapi.Level) string { return web.Cursor(l.SKU) }), nil
+	answers, asks := make([]stockAnswer, len(levels)), auth.From(ctx)
+	for i, l := range levels {
+		answers[i] = stockFor(asks, l)
+	}
+	return web.NewPage(answers, in.Limit, func(a stockAnswer) string { return web.Cursor(a.SKU) }), nil
 }
 
 // firstPart of a cursor; empty on the first page.
@@ -180,7 +204,7 @@ func (m *Module) postMovement(ctx context.Context, in *movementInput) (web.Raw, 
 	if err := checkSigns(moves, at); err != nil {
 		return web.Raw{}, err
 	}
-	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/inventory/" + in.SKU + "/movements", Key: in.Key, Request: in.Body}
+	keyed := web.Keyed{Principal: auth.From(ctx).String(), Route: "POST /v1/inventory/" + in.SKU + "/movements", Key: in.Key, Request: in.Body}
 	return m.answers.Do(ctx, keyed, in.SKU, func(ctx context.Context, tx *sqldb.Tx) (web.Raw, error) {
 		levels, err := move(ctx, tx, moves, now, at)
 		if errors.Is(err, ErrUnknownSKU) {
@@ -206,7 +230,7 @@ func (m *Module) postBatch(ctx context.Context, in *batchInput) (web.Raw, error)
 	if err := checkSigns(moves, at); err != nil {
 		return web.Raw{}, err
 	}
-	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/inventory/batch", Key: in.Key, Request: in.Body}
+	keyed := web.Keyed{Principal: auth.From(ctx).String(), Route: "POST /v1/inventory/batch", Key: in.Key, Request: in.Body}
 	return m.answers.Do(ctx, keyed, "", func(ctx context.Context, tx *sqldb.Tx) (web.Raw, error) {
 		levels, err := move(ctx, tx, moves, now, at)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/inventory/inventoryapi"
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/sqldb/dbtest"
 	"shop/internal/platform/web"
@@ -31,7 +32,7 @@ func overHTTP(t *testing.T, test func(t *testing.T, c *client)) {
 }
 
 func (h *house) client() *client {
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	h.m.Routes(edge)
 	server := httptest.NewServer(edge.Handler())
 	h.t.Cleanup(server.Close)
@@ -44,7 +45,9 @@ type answer struct {
 	body   string
 }
 
-func (c *client) get(path string) answer { return c.send(http.MethodGet, path, "", "") }
+func (c *client) get(path string, headers ...string) answer {
+	return c.send(http.MethodGet, path, "", "", headers...)
+}
 
 // post sends the body with a new Idempotency-Key.
 func (c *client) post(path, body string) answer {
@@ -52,7 +55,7 @@ func (c *client) post(path, body string) answer {
 	return c.send(http.MethodPost, path, fmt.Sprintf("key-%d", c.keys), body)
 }
 
-func (c *client) send(method, path, key, body string) answer {
+func (c *client) send(method, path, key, body string, headers ...string) answer {
 	c.t.Helper()
 	req, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
 	require.NoError(c.t, err)
@@ -61,6 +64,9 @@ func (c *client) send(method, path, key, body string) answer {
 	}
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := c.http.Do(req)
 	require.NoError(c.t, err)
@@ -98,6 +104,38 @@ func TestGoodsThatAreReceivedCanBeSeen(t *testing.T) {
 
 		c.tell(reserve("ord_1", line("MUG", 30)))
 		require.JSONEq(t, `{"sku":"MUG","on_hand":100,"reserved":30,"available":70}`, c.get("/v1/inventory/MUG").body)
+	})
+}
+
+func TestEverybodySeesWhatIsAvailableAndOperatorsSeeWhy(t *testing.T) {
+	overHTTP(t, func(t *testing.T, c *client) {
+		c.post("/v1/inventory/MUG/movements", `{"quantity":100,"reason":"received"}`)
+		c.tell(reserve("ord_1", line("MUG", 30)))
+		const public, whole = `{"sku":"MUG","available":70}`, `{"sku":"MUG","on_hand":100,"reserved":30,"available":70}`
+		for _, headers := range [][]string{authtest.AsNobody(), authtest.AsCustomer("cus_1")} {
+			require.JSONEq(t, public, c.get("/v1/inventory/MUG", headers...).body)
+			require.JSONEq(t, `{"data":[`+public+`],"has_more":false,"next_cursor":null}`, c.get("/v1/inventory", headers...).body)
+			require.JSONEq(t, `{"available":true,"items":[{"sku":"MUG","requested":1,"available":70}]}`,
+				c.send(http.MethodPost, "/v1/inventory/check", "", `{"items":[{"sku":"MUG","quantity":1}]}`, headers...).body)
+		}
+		require.JSONEq(t, whole, c.get("/v1/inventory/MUG", authtest.AsService()...).body)
+		require.JSONEq(t, `{"data":[`+whole+`],"has_more":false,"next_cursor":null}`, c.get("/v1/inventory", authtest.AsService()...).body)
+		require.Equal(t, http.StatusOK, c.get("/v1/inventory/MUG/movements", authtest.AsService()...).status)
+		requireProblem(t, c.get("/v1/inventory/MUG/movements", authtest.AsCustomer("cus_1")...), http.StatusForbidden, "forbidden")
+		requireProblem(t, c.get("/v1/inventory/MUG/movements", authtest.AsNobody()...), http.StatusUnauthorized, "unauthorized")
+	})
+}
+
+func TestOnlyAnOperatorMovesStock(t *testing.T) {
+	overHTTP(t, func(t *testing.T, c *client) {
+		const one, batch = `{"quantity":5,"reason":"received"}`, `{"movements":[{"sku":"MUG","quantity":5,"reason":"received"}]}`
+		for path, body := range map[string]string{"/v1/inventory/MUG/movements": one, "/v1/inventory/batch": batch} {
+			for _, headers := range [][]string{authtest.AsCustomer("cus_1"), authtest.AsService()} {
+				requireProblem(t, c.send(http.MethodPost, path, "k", body, headers...), http.StatusForbidden, "forbidden")
+			}
+			requireProblem(t, c.send(http.MethodPost, path, "k", body, authtest.AsNobody()...), http.StatusUnauthorized, "unauthorized")
+		}
+		requireProblem(t, c.get("/v1/inventory/MUG"), http.StatusNotFound, "stock_not_found")
 	})
 }
 

@@ -3,19 +3,27 @@ package orders
 import (
 	"context"
 
+	"shop/internal/platform/auth"
 	"shop/internal/platform/sqldb"
 )
 
-// requestCancel turns the process of an order round because the customer wants it. One that is cancelled, or about to be, stays as it is.
+// requestCancel turns the process of an order round because the customer wants it, or somebody for them. One that is cancelled, or about to be, stays as it is.
 // Errors: ErrNotFound, ErrNotCancellable.
-func (m *Module) requestCancel(ctx context.Context, orderID, detail string) error {
+func (m *Module) requestCancel(ctx context.Context, who auth.Principal, orderID, detail string) error {
 	return m.store.change(ctx, orderID, func(ctx context.Context, tx *sqldb.Tx, o Order) error {
+		if err := mayAct(who, o.Placed.CustomerID); err != nil {
+			return err
+		}
 		if err := o.checkCancel(); err != nil {
 			return err
 		}
 		if !o.forward() {
 			return nil
 		}
-		return m.process.giveUp(ctx, tx, o, CustomerRequest, detail, byCustomer)
+		by := byCustomer
+		if who.Role == auth.Operator {
+			by = byOperator
+		}
+		return m.process.giveUp(ctx, tx, o, CustomerRequest, detail, by)
 	})
 }

@@ -175,7 +175,7 @@ func (p *process) confirm(ctx context.Context, tx *sqldb.Tx, o Order) error {
 // ---- Step 4, create the shipment; then the goods go their way.
 
 func (p *process) createShipment(ctx context.Context, tx *sqldb.Tx, o Order) error {
-	cmd := shippingapi.CreateShipment{Reference: o.ID, Address: o.Placed.Address}
+	cmd := shippingapi.CreateShipment{Reference: o.ID, Owner: o.Placed.CustomerID, Address: o.Placed.Address}
 	for _, it := range o.Placed.Items {
 		cmd.Lines = append(cmd.Lines, shippingapi.Line{SKU: it.SKU, Quantity: it.Quantity})
 	}
@@ -304,7 +304,7 @@ func (p *process) cancel(ctx context.Context, tx *sqldb.Tx, o Order, why Reason,
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, tx, ordersapi.OrderCancelled{Summary: apiSummary(o), Reason: string(why)})
+	return p.send(ctx, tx, ordersapi.OrderCancelled{Summary: apiSummary(o), Reason: string(why), Refunded: o.refunded()})
 }
 
 // ---- What else may happen on the way.
@@ -333,8 +333,11 @@ func (p *process) paymentRefunded(ctx context.Context, tx *sqldb.Tx, o Order, e 
 	if e.Total.Amount <= o.Refunded {
 		return nil
 	}
-	_, err := p.store.append(ctx, tx, o, &paymentRefunded{RefundID: e.RefundID, Amount: e.Amount.Amount, Total: e.Total.Amount})
-	return err
+	o, err := p.store.append(ctx, tx, o, &paymentRefunded{RefundID: e.RefundID, Amount: e.Amount.Amount, Total: e.Total.Amount})
+	if err != nil {
+		return err
+	}
+	return p.send(ctx, tx, ordersapi.OrderRefunded{Summary: apiSummary(o), RefundID: e.RefundID, Amount: e.Amount, Refunded: o.refunded()})
 }
 
 // apiSummary is the order in the words that others hear.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"shop/internal/platform/auth"
 	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/web"
@@ -32,7 +33,7 @@ func (m *Module) Routes(e *web.Edge) {
 		Method: http.MethodGet, Path: "/v1/orders/{id}/events", ID: "get-order-events", Summary: "The order's history, oldest first", Tags: tags,
 	}, m.getEvents)
 	web.Register(e.API, web.Op{
-		Method: http.MethodGet, Path: "/v1/orders/{id}/saga", ID: "get-order-saga", Summary: "How far the order's process is", Tags: tags,
+		Method: http.MethodGet, Path: "/v1/orders/{id}/saga", ID: "get-order-saga", Summary: "How far the order's process is", Tags: tags, Roles: []auth.Role{auth.Operator},
 	}, m.getSaga)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", ID: "cancel-order", Summary: "Cancel an order", Tags: tags, Status: http.StatusAccepted, Returns: orderBody{},
@@ -40,7 +41,7 @@ func (m *Module) Routes(e *web.Edge) {
 	}, m.postCancel)
 	web.Register(e.API, web.Op{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/saga/{action}", ID: "intervene-order-saga", Summary: "End a compensation that cannot succeed", Tags: tags,
-		Status: http.StatusAccepted, Errors: []int{http.StatusConflict},
+		Status: http.StatusAccepted, Errors: []int{http.StatusConflict}, Roles: []auth.Role{auth.Operator},
 		Doc: "`retry` asks for it once more, `skip` says that it was done by hand and goes on, `force` asks for the rest without waiting for it and cancels the order. The note is kept in the history.",
 	}, m.postIntervention)
 }
@@ -76,7 +77,7 @@ type placeInput struct {
 }
 
 type placeBody struct {
-	CustomerID    string              `json:"customer_id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" maxLength:"64" doc:"Who orders; guest when it is missing" example:"cus_42"`
+	CustomerID    string              `json:"customer_id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255" doc:"Who orders. A customer orders for themselves and leaves it out; without it, an order of an operator or a service is a guest's" example:"cus_42"`
 	Items         []itemBody          `json:"items" minItems:"1" maxItems:"1000"`
 	PaymentMethod string              `json:"payment_method" minLength:"1" maxLength:"100" doc:"Token of a payment method; see the payment provider" example:"pm_test_ok"`
 	Address       shippingapi.Address `json:"shipping_address"`
@@ -90,11 +91,12 @@ type itemBody struct {
 	Quantity int64  `json:"quantity" minimum:"1" maximum:"10000"`
 }
 
-// anonymous is who asks as long as nobody is asked who he is.
-const anonymous = "anonymous"
-
 func (m *Module) postOrder(ctx context.Context, in *placeInput) (web.Raw, error) {
-	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/orders", Key: in.Key, Request: in.Body, Again: m.placedAgain}
+	asks := auth.From(ctx)
+	if err := in.Body.orderFor(asks); err != nil {
+		return web.Raw{}, err
+	}
+	keyed := web.Keyed{Principal: asks.String(), Route: "POST /v1/orders", Key: in.Key, Request: in.Body, Again: m.placedAgain}
 	first, err := price(ctx, m.needs.Prices, in.Body.wish())
 	if err != nil {
 		if stored, found, replayErr := m.idem.Replay(ctx, keyed); found || replayErr != nil {
@@ -153,9 +155,6 @@ func (m *Module) answerPlaced(ctx context.Context, in *placeInput, reply web.Raw
 
 func (b placeBody) wish() wish {
 	w := wish{CustomerID: b.CustomerID, PaymentMethod: b.PaymentMethod, Address: b.Address, Email: b.Email, ExpectedTotal: b.ExpectedTotal, Metadata: b.Metadata}
-	if w.CustomerID == "" {
-		w.CustomerID = "guest"
-	}
 	w.Lines = make([]line, len(b.Items))
 	for i, it := range b.Items {
 		w.Lines[i] = line(it)
@@ -181,6 +180,9 @@ func (m *Module) getOrder(ctx context.Context, in *getInput) (web.Raw, error) {
 	} else {
 		sum, err = m.store.findAsOf(ctx, in.ID, in.AsOf)
 	}
+	if err == nil {
+		err = mayAct(auth.From(ctx), sum.CustomerID) // before anything is said about it, its version too
+	}
 	if err != nil {
 		return web.Raw{}, err
 	}
@@ -194,7 +196,7 @@ func (m *Module) getOrder(ctx context.Context, in *getInput) (web.Raw, error) {
 type listInput struct {
 	web.PageParams
 	Status      string    `query:"status" enum:"pending,confirmed,shipped,delivered,cancelled"`
-	CustomerID  string    `query:"customer_id" maxLength:"64"`
+	CustomerID  string    `query:"customer_id" maxLength:"255" doc:"Only this customer's; a customer sees none but their own"`
 	PlacedAfter time.Time `query:"placed_after" doc:"Only orders placed after this time"`
 }
 
@@ -218,6 +220,14 @@ func (m *Module) listOrders(ctx context.Context, in *listInput) (web.Page[listIt
 		return web.Page[listItem]{}, err
 	}
 	f := filter{status: in.Status, customer: in.CustomerID, placedAfter: in.PlacedAfter, limit: in.Limit}
+	if asks := auth.From(ctx); !asks.Has(auth.Operator, auth.Service) {
+		if f.customer == "" {
+			f.customer = asks.Subject
+		}
+		if !asks.ActsFor(f.customer) {
+			return web.NewPage([]listItem(nil), in.Limit, nil), nil // there are none that they may see
+		}
+	}
 	if at != nil {
 		f.after = at[0]
 	}
@@ -254,6 +264,13 @@ type eventBody struct {
 func (m *Module) getEvents(ctx context.Context, in *orderInput) (eventsBody, error) {
 	rows, err := m.store.history(ctx, in.ID)
 	if err != nil {
+		return eventsBody{}, err
+	}
+	orders, err := replay(rows[:1])
+	if err != nil {
+		return eventsBody{}, err
+	}
+	if err := mayAct(auth.From(ctx), orders[0].Placed.CustomerID); err != nil {
 		return eventsBody{}, err
 	}
 	out := eventsBody{Data: make([]eventBody, len(rows))}
@@ -322,7 +339,7 @@ func (m *Module) postCancel(ctx context.Context, in *cancelInput) (web.Raw, erro
 	if in.Body != nil {
 		detail = in.Body.Reason
 	}
-	if err := m.requestCancel(ctx, in.ID, detail); err != nil {
+	if err := m.requestCancel(ctx, auth.From(ctx), in.ID, detail); err != nil {
 		return web.Raw{}, err
 	}
 	sum, err := m.store.find(ctx, in.ID)

@@ -144,7 +144,7 @@ func (l *life) hear(at int) {
 }
 
 func (l *life) cancel() {
-	if err := l.h.replicas[l.replica()].requestCancel(context.Background(), l.id, "no more"); err != nil {
+	if err := l.h.replicas[l.replica()].requestCancel(context.Background(), buyer, l.id, "no more"); err != nil {
 		require.ErrorIs(l.rt, err, ErrNotCancellable)
 		o, _, _ := l.h.order(l.rt, l.id)
 		require.Contains(l.rt, []Status{Shipped, Delivered}, o.Status)

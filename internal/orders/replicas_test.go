@@ -10,6 +10,7 @@ import (
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/sqldb/dbtest"
@@ -42,6 +43,9 @@ func createdFor(id string) bus.Body {
 
 func withdrawn(id string) bus.Body { return shippingapi.ShipmentCancelled{Reference: id} }
 
+// buyer is whose orders they are.
+var buyer = auth.Principal{Role: auth.Customer, Subject: "cus_1"}
+
 // paid places an order with one replica and brings it to where its shipment is created, all of it known to that replica alone.
 func (h *house) paid(t *testing.T, replica int) string {
 	t.Helper()
@@ -54,7 +58,7 @@ func (h *house) paid(t *testing.T, replica int) string {
 
 func (h *house) cancel(t *testing.T, replica int, id string) {
 	t.Helper()
-	require.NoError(t, h.replicas[replica].requestCancel(t.Context(), id, ""))
+	require.NoError(t, h.replicas[replica].requestCancel(t.Context(), buyer, id, ""))
 }
 
 func TestAReplicaThatMissedTheCancellationStillHearsItsAnswers(t *testing.T) {
@@ -137,7 +141,7 @@ func TestACustomerIsNotToldFromAnOldCopyThatItIsTooLateOrNotYet(t *testing.T) {
 	eachHouse(t, 2, func(t *testing.T, h *house) {
 		id := h.paid(t, 0)
 		h.tell(t, 1, dispatched(id))
-		require.ErrorIs(t, h.replicas[0].requestCancel(t.Context(), id, ""), ErrNotCancellable)
+		require.ErrorIs(t, h.replicas[0].requestCancel(t.Context(), buyer, id, ""), ErrNotCancellable)
 	})
 }
 

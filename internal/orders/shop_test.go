@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/money"
@@ -113,7 +114,7 @@ func (s *shop) start(x interface {
 
 // serve puts a module behind a server on a loopback port.
 func serve(t testing.TB, m *Module) (string, *http.Client) {
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	m.Routes(edge)
 	server := httptest.NewServer(edge.Handler())
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}

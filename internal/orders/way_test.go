@@ -41,7 +41,7 @@ func TestAnOrderIsConfirmedWhileItsCustomerWaits(t *testing.T) {
 		require.Equal(t, inventoryapi.ReserveStock{Reference: o.ID, Lines: []inventoryapi.Line{{SKU: "TEA", Quantity: 2}, {SKU: "CUP", Quantity: 1}}, HoldSeconds: 900},
 			last[inventoryapi.ReserveStock](s.heard))
 		require.Equal(t, paymentsapi.TakePayment{Reference: o.ID, CustomerID: "cus_1", Amount: eur(2000), Method: "pm_test_ok"}, last[paymentsapi.TakePayment](s.heard))
-		require.Equal(t, shippingapi.CreateShipment{Reference: o.ID, Address: basket().Address, Lines: []shippingapi.Line{{SKU: "TEA", Quantity: 2}, {SKU: "CUP", Quantity: 1}}},
+		require.Equal(t, shippingapi.CreateShipment{Reference: o.ID, Owner: "cus_1", Address: basket().Address, Lines: []shippingapi.Line{{SKU: "TEA", Quantity: 2}, {SKU: "CUP", Quantity: 1}}},
 			last[shippingapi.CreateShipment](s.heard))
 		s.sound()
 	})

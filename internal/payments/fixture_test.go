@@ -16,6 +16,7 @@ import (
 	"shop/internal/payments/internal/provider"
 	"shop/internal/payments/internal/testpsp"
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/money"
@@ -79,7 +80,7 @@ func (x *till) open(needs Needs) *Module {
 		defer cancel()
 		require.NoError(x.t, m.Stop(ctx))
 	})
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	m.Routes(edge)
 	x.module, x.api = m, edge.Handler()
 	return m
@@ -92,13 +93,17 @@ func (x *till) stop() {
 	require.NoError(x.t, x.module.Stop(ctx))
 }
 
-func (x *till) request(method, path, key, body string) *httptest.ResponseRecorder {
+// request is one of an operator, unless the headers, pairs of name and value, say of whom.
+func (x *till) request(method, path, key, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(x.t.Context(), method, path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
 	x.api.ServeHTTP(w, r)

@@ -10,13 +10,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
 	"shop/internal/platform/web"
 )
-
-// anonymous is the principal of all idempotency keys while callers are not told apart.
-const anonymous = "anonymous"
 
 // Routes registers the operations.
 func (m *Module) Routes(e *web.Edge) {
@@ -31,7 +29,7 @@ func (m *Module) Routes(e *web.Edge) {
 		Method: http.MethodPost, Path: "/v1/payments/{id}/refunds", ID: "refund-payment", Summary: "Refund a payment, in whole or in part", Tags: tags,
 		Doc: "Without an amount all that is left is refunded. The answer says whether the money has gone back: `succeeded`, `failed`, or `pending` when the " +
 			"payment provider has not answered; repeat the request with the same `Idempotency-Key`, or read the refunds, to learn the outcome.",
-		Status: http.StatusCreated, Errors: []int{http.StatusConflict},
+		Status: http.StatusCreated, Errors: []int{http.StatusConflict}, Roles: []auth.Role{auth.Operator},
 	}, m.refundOp)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/payments/{id}/refunds", ID: "list-refunds", Summary: "List a payment's refunds, oldest first", Tags: tags,
@@ -44,10 +42,18 @@ type getInput struct {
 
 type listInput struct {
 	web.PageParams
-	OrderID string `query:"order_id" maxLength:"64" doc:"Only the payments of this order"`
+	OrderID string `query:"order_id" maxLength:"64" doc:"Only the payments of this order; a customer must give it"`
 }
 
+// ErrWhichOrder: a customer has no list of all payments.
+var ErrWhichOrder = fault.New(fault.Invalid, "order_id_required", "say whose payments: order_id").
+	With(fault.Field{Location: "query.order_id", Detail: "one of your orders"})
+
 func (m *Module) listOp(ctx context.Context, in *listInput) (web.Page[paymentsapi.Payment], error) {
+	asks := auth.From(ctx)
+	if in.OrderID == "" && !asks.Has(auth.Operator, auth.Service) {
+		return web.Page[paymentsapi.Payment]{}, ErrWhichOrder
+	}
 	before, err := parseCursor(in.After)
 	if err != nil {
 		return web.Page[paymentsapi.Payment]{}, err
@@ -56,9 +62,11 @@ func (m *Module) listOp(ctx context.Context, in *listInput) (web.Page[paymentsap
 	if err != nil {
 		return web.Page[paymentsapi.Payment]{}, err
 	}
-	rows := make([]paymentsapi.Payment, len(found))
-	for i, p := range found {
-		rows[i] = p.published()
+	rows := make([]paymentsapi.Payment, 0, len(found))
+	for _, p := range found {
+		if asks.ActsFor(p.customerID) {
+			rows = append(rows, p.published())
+		}
 	}
 	return web.NewPage(rows, in.Limit, func(p paymentsapi.Payment) string { return web.Cursor(p.ID) }), nil
 }
@@ -73,7 +81,7 @@ func parseCursor(after string) (string, error) {
 }
 
 func (m *Module) getOp(ctx context.Context, in *getInput) (paymentsapi.Payment, error) {
-	p, err := m.payment(ctx, in.ID)
+	p, err := m.paymentFor(ctx, auth.From(ctx), in.ID)
 	return p.published(), err
 }
 
@@ -142,7 +150,7 @@ func (m *Module) refundOp(ctx context.Context, in *refundInput) (refundView, err
 		}
 		request.Amount = &in.Body.Amount.Money
 	}
-	keyed := web.Keyed{Principal: anonymous, Route: "POST /v1/payments/" + in.ID + "/refunds", Key: in.IdempotencyKey, Request: request}
+	keyed := web.Keyed{Principal: auth.From(ctx).String(), Route: "POST /v1/payments/" + in.ID + "/refunds", Key: in.IdempotencyKey, Request: request}
 	r, err := m.refund(ctx, keyed, in.ID, request)
 	return viewOfRefund(r), err
 }
@@ -158,7 +166,7 @@ func (m *Module) listRefundsOp(ctx context.Context, in *listRefundsInput) (web.P
 	if err != nil {
 		return page, err
 	}
-	if _, err := m.payment(ctx, in.ID); err != nil {
+	if _, err := m.paymentFor(ctx, auth.From(ctx), in.ID); err != nil {
 		return page, err
 	}
 	found, err := m.listRefunds(ctx, in.ID, after, in.Limit+1)

@@ -50,7 +50,7 @@ const (
 type payment struct {
 	id         string // also the provider's idempotency key for the charge
 	reference  string
-	customerID string
+	customerID string // who pays, and may see it
 	method     string // empty in the tombstone of a payment that was cancelled before it was asked for
 	amount     money.Money
 	status     status

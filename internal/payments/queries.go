@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
 )
 
-// ErrPaymentNotFound: there is no payment with that id.
+// ErrPaymentNotFound: there is no payment with that id, or it is not the caller's.
 var ErrPaymentNotFound = fault.New(fault.NotFound, "payment_not_found", "there is no such payment")
 
 var _ paymentsapi.Queries = (*Module)(nil)
@@ -40,6 +41,15 @@ func (m *Module) payment(ctx context.Context, paymentID string) (payment, error)
 		return payment{}, err
 	}
 	return row.payment(), nil
+}
+
+// paymentFor reads one for somebody. Errors: ErrPaymentNotFound, sqldb.ErrUnavailable.
+func (m *Module) paymentFor(ctx context.Context, who auth.Principal, paymentID string) (payment, error) {
+	p, err := m.payment(ctx, paymentID)
+	if err == nil && !who.ActsFor(p.customerID) {
+		return payment{}, ErrPaymentNotFound
+	}
+	return p, err
 }
 
 // listPayments is a page, newest first, of all payments or of those of one reference. before is the id that the page begins after; empty for the first.

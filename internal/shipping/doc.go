@@ -4,6 +4,7 @@
 //
 //	shipment   one parcel with its lines and address; there is one for a reference, for good
 //	reference  the caller's name for what is shipped
+//	owner      the customer who may see the shipment, as the caller names them
 //	tombstone  a reference that was cancelled before its shipment was asked for: it never gets one
 //	carrier    who brings the parcel, as the operator names it at dispatch, with the carrier's tracking number
 //	estimate   what it costs to ship some units to a country, and how many days it takes (internal/carrier)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"shop/internal/platform/auth"
+	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
@@ -15,7 +17,7 @@ type idInput struct {
 
 type listInput struct {
 	web.PageParams
-	OrderID string `query:"order_id" maxLength:"200" doc:"Only the shipments of this order"`
+	OrderID string `query:"order_id" maxLength:"200" doc:"Only the shipments of this order; a customer must give it"`
 	Status  string `query:"status" enum:"created,dispatched,delivered,returned,cancelled" doc:"Only these; created are those to be packed"`
 }
 
@@ -71,12 +73,14 @@ func (m *Module) Routes(e *web.Edge) {
 	}, m.handleList)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/shipments/{id}", ID: "get-shipment", Summary: "Read a shipment", Tags: tags,
-	}, func(ctx context.Context, in *idInput) (shippingapi.Shipment, error) { return m.shipment(ctx, in.ID) })
+	}, func(ctx context.Context, in *idInput) (shippingapi.Shipment, error) {
+		return m.shipmentFor(ctx, auth.From(ctx), in.ID)
+	})
 
 	move := func(verb, summary, doc string, next status) {
 		web.Register(e.API, web.Op{
 			Method: http.MethodPost, Path: "/v1/shipments/{id}/" + verb, ID: verb + "-shipment", Summary: summary, Tags: tags,
-			Doc: doc + " A repetition changes nothing, so it needs no Idempotency-Key.", Errors: []int{http.StatusConflict},
+			Doc: doc + " A repetition changes nothing, so it needs no Idempotency-Key.", Errors: []int{http.StatusConflict}, Roles: []auth.Role{auth.Operator},
 		}, func(ctx context.Context, in *moveInput) (shippingapi.Shipment, error) {
 			return m.move(ctx, in.ID, next, in.parcel())
 		})
@@ -98,14 +102,22 @@ func (in *moveInput) parcel() parcel {
 	return parcel{in.Body.Carrier, in.Body.TrackingNumber}
 }
 
+// ErrWhichOrder: a customer has no list of all shipments.
+var ErrWhichOrder = fault.New(fault.Invalid, "order_id_required", "say whose shipments: order_id").
+	With(fault.Field{Location: "query.order_id", Detail: "one of your orders"})
+
 func (m *Module) handleList(ctx context.Context, in *listInput) (web.Page[shippingapi.Shipment], error) {
 	f := filter{reference: in.OrderID, status: in.Status, limit: in.Limit + 1}
+	asks := auth.From(ctx)
+	if f.reference == "" && !asks.Has(auth.Operator, auth.Service) {
+		return web.Page[shippingapi.Shipment]{}, ErrWhichOrder
+	}
 	if at, err := web.ParseCursor(in.After, 1); err != nil {
 		return web.Page[shippingapi.Shipment]{}, err
 	} else if at != nil {
 		f.after = at[0]
 	}
-	rows, err := m.list(ctx, f)
+	rows, err := m.listFor(ctx, asks, f)
 	if err != nil {
 		return web.Page[shippingapi.Shipment]{}, err
 	}

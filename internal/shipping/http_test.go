@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/id"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
@@ -24,20 +25,24 @@ type answer struct {
 }
 
 // client speaks to the context over HTTP, without a socket.
-type client func(method, target, body string) answer
+type client func(method, target, body string, headers ...string) answer
 
 func overHTTP(t *testing.T, test func(t *testing.T, s *stage, call client)) {
 	t.Helper()
 	onStage(t, func(t *testing.T, s *stage) {
-		edge := web.New(web.Options{})
+		edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 		s.Routes(edge)
-		test(t, s, func(method, target, body string) answer {
+		test(t, s, func(method, target, body string, headers ...string) answer {
 			var content io.Reader
 			if body != "" {
 				content = strings.NewReader(body)
 			}
+			r := httptest.NewRequestWithContext(t.Context(), method, target, content)
+			for i := 0; i < len(headers); i += 2 {
+				r.Header.Set(headers[i], headers[i+1])
+			}
 			w := httptest.NewRecorder()
-			edge.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, content))
+			edge.Handler().ServeHTTP(w, r)
 			return answer{t, w.Code, w.Header(), w.Body.String()}
 		})
 	})
@@ -79,6 +84,39 @@ func TestAShipmentIsReadByItsIDAndItsOrder(t *testing.T) {
 		require.JSONEq(t, `{"data":[],"has_more":false,"next_cursor":null}`, call(http.MethodGet, "/v1/shipments?order_id=ord_2", "").body)
 		call(http.MethodGet, "/v1/shipments/"+id.New("shp"), "").problem(http.StatusNotFound, "shipment_not_found")
 		require.Equal(t, http.StatusNotFound, call(http.MethodGet, "/v1/shipments/'%20OR%201=1", "").status)
+	})
+}
+
+func TestACustomerDoesNotSeeAnothersShipment(t *testing.T) {
+	overHTTP(t, func(t *testing.T, s *stage, call client) {
+		own := s.created(t, "ord_1") // ann's
+		orphan := order("ord_2")
+		orphan.Owner = ""
+		s.send(t, orphan)
+		s.settle(t)
+		ann, bob := authtest.AsCustomer("ann"), authtest.AsCustomer("bob")
+		const none = `{"data":[],"has_more":false,"next_cursor":null}`
+
+		require.Equal(t, own, call(http.MethodGet, "/v1/shipments/"+own.ID, "", ann...).shipment())
+		require.Equal(t, own, call(http.MethodGet, "/v1/shipments/"+own.ID, "", authtest.AsService()...).shipment())
+		require.Contains(t, call(http.MethodGet, "/v1/shipments?order_id=ord_1", "", ann...).body, own.ID)
+		call(http.MethodGet, "/v1/shipments/"+own.ID, "", bob...).problem(http.StatusNotFound, "shipment_not_found")
+		call(http.MethodGet, "/v1/shipments/"+s.only(t, "ord_2").ID, "", ann...).problem(http.StatusNotFound, "shipment_not_found")
+		for _, query := range []string{"order_id=ord_1", "order_id=ord_1&status=created", "order_id=ord_2", "order_id=ord_3"} {
+			require.JSONEq(t, none, call(http.MethodGet, "/v1/shipments?"+query, "", bob...).body)
+		}
+		for _, query := range []string{"", "?status=created", "?order_id="} {
+			call(http.MethodGet, "/v1/shipments"+query, "", ann...).problem(http.StatusUnprocessableEntity, "order_id_required")
+		}
+		for _, verb := range []string{"dispatch", "deliver", "return"} {
+			call(http.MethodPost, "/v1/shipments/"+own.ID+"/"+verb, "", ann...).problem(http.StatusForbidden, "forbidden")
+			call(http.MethodPost, "/v1/shipments/"+own.ID+"/"+verb, "", authtest.AsService()...).problem(http.StatusForbidden, "forbidden")
+			call(http.MethodPost, "/v1/shipments/"+own.ID+"/"+verb, "", authtest.AsNobody()...).problem(http.StatusUnauthorized, "unauthorized")
+		}
+		call(http.MethodGet, "/v1/shipments/"+own.ID, "", authtest.AsNobody()...).problem(http.StatusUnauthorized, "unauthorized")
+		require.Equal(t, "created", s.only(t, "ord_1").Status)
+		estimate := call(http.MethodPost, "/v1/shipping/estimates", `{"shipping_address":{"country":"GB"},"items":[{"sku":"MUG-1","quantity":1}]}`, authtest.AsNobody()...)
+		require.Equal(t, http.StatusOK, estimate.status, "anybody may ask what shipping costs")
 	})
 }
 

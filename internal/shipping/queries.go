@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
 	"shop/internal/shipping/shippingapi"
 )
 
-// ErrNotFound: there is no shipment with that id.
+// ErrNotFound: there is no shipment with that id, or it is not the caller's.
 var ErrNotFound = fault.New(fault.NotFound, "shipment_not_found", "there is no such shipment")
 
 // view is the shipment as others see it.
@@ -58,12 +60,15 @@ func (m *Module) Shipments(ctx context.Context, references []string) ([]shipping
 	return views(rows)
 }
 
-// shipment reads one shipment. Errors: ErrNotFound, fault Unavailable.
-func (m *Module) shipment(ctx context.Context, shipmentID string) (shippingapi.Shipment, error) {
+// shipmentFor reads one shipment for somebody. Errors: ErrNotFound, fault Unavailable.
+func (m *Module) shipmentFor(ctx context.Context, p auth.Principal, shipmentID string) (shippingapi.Shipment, error) {
 	var r row
 	err := m.db.Get(ctx, &r, `SELECT `+columns+` FROM shipments WHERE id = $1 AND NOT tombstone`, shipmentID)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return shippingapi.Shipment{}, ErrNotFound
+	}
+	if err == nil && !p.ActsFor(r.Owner) {
+		err = ErrNotFound
 	}
 	if err != nil {
 		return shippingapi.Shipment{}, err
@@ -89,8 +94,8 @@ type filter struct {
 	limit     int
 }
 
-// list reads shipments, oldest first, by the index that the filter has one for.
-func (m *Module) list(ctx context.Context, f filter) ([]shippingapi.Shipment, error) {
+// listFor reads the shipments that somebody may see, oldest first, by the index that the filter has one for.
+func (m *Module) listFor(ctx context.Context, p auth.Principal, f filter) ([]shippingapi.Shipment, error) {
 	const all = `SELECT ` + columns + ` FROM shipments WHERE id > $1 AND NOT tombstone ORDER BY id LIMIT $2`
 	const ofStatus = `SELECT ` + columns + ` FROM shipments WHERE id > $1 AND NOT tombstone AND status = $3 ORDER BY id LIMIT $2`
 	const ofReference = `SELECT ` + columns + ` FROM shipments WHERE id > $1 AND NOT tombstone AND reference = $3 AND ($4 = '' OR status = $4) ORDER BY id LIMIT $2`
@@ -104,5 +109,5 @@ func (m *Module) list(ctx context.Context, f filter) ([]shippingapi.Shipment, er
 	if err := m.db.Select(ctx, &rows, query, args...); err != nil {
 		return nil, err
 	}
-	return views(rows)
+	return views(slices.DeleteFunc(rows, func(r row) bool { return !p.ActsFor(r.Owner) }))
 }

@@ -59,6 +59,7 @@ func (p parcel) with(other parcel) (_ parcel, ok bool) {
 type shipment struct {
 	id        string
 	reference string
+	owner     string // the customer who may see it
 	status    status
 	tombstone bool       // cancelled before it was asked for: it has no lines and no address
 	lines     sqldb.JSON // []shippingapi.Line; no decision looks into it, nor into address
@@ -73,7 +74,7 @@ type shipment struct {
 // newShipment is what a command asks for.
 func newShipment(id string, c shippingapi.CreateShipment, at time.Time) shipment {
 	return shipment{
-		id: id, reference: c.Reference, status: created, lines: sqldb.Marshal(c.Lines), address: sqldb.Marshal(c.Address),
+		id: id, reference: c.Reference, owner: c.Owner, status: created, lines: sqldb.Marshal(c.Lines), address: sqldb.Marshal(c.Address),
 		createdAt: at, updatedAt: at,
 	}
 }

@@ -17,6 +17,7 @@ var dhl = parcel{"DHL", "42"}
 func order(reference string) shippingapi.CreateShipment {
 	return shippingapi.CreateShipment{
 		Reference: reference,
+		Owner:     "ann",
 		Address:   shippingapi.Address{Name: "Ada Lovelace", Line1: "12 St James's Square", City: "London", Country: "GB"},
 		Lines:     []shippingapi.Line{{SKU: "MUG-1", Quantity: 2}, {SKU: "CUP-1", Quantity: 1}},
 	}

@@ -3,7 +3,7 @@
 CREATE TABLE payments (
 	id              TEXT PRIMARY KEY, -- also the provider's idempotency key for the charge
 	reference       TEXT NOT NULL UNIQUE,
-	customer_id     TEXT NOT NULL,
+	customer_id     TEXT NOT NULL, -- who pays, and may see it
 	method          TEXT NOT NULL,
 	currency        TEXT NOT NULL,
 	amount          BIGINT NOT NULL CHECK (amount >= 0),

@@ -4,6 +4,7 @@
 CREATE TABLE shipments (
 	id              TEXT PRIMARY KEY,
 	reference       TEXT NOT NULL,
+	owner           TEXT NOT NULL, -- the customer who may see it; empty in a tombstone
 	status          TEXT NOT NULL CHECK (status IN ('created', 'dispatched', 'delivered', 'returned', 'cancelled')),
 	tombstone       BOOLEAN NOT NULL,
 	lines           json NOT NULL,

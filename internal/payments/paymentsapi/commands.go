@@ -8,7 +8,7 @@ import (
 )
 
 // TakePayment charges the method. Answered by PaymentCaptured or PaymentDeclined, once that is certain: an unanswered charge is asked for
-// again until the provider says what became of it.
+// again until the provider says what became of it. CustomerID is who pays, and so who may see the payment.
 type TakePayment struct {
 	Reference  string      `json:"reference"`
 	CustomerID string      `json:"customer_id"`

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/money"
 )
 
@@ -91,7 +92,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // BenchmarkOperation is the whole edge around a handler that does nothing, without the network.
 func BenchmarkOperation(b *testing.B) {
-	edge := New(Options{Metrics: prometheus.NewRegistry()})
+	edge := New(Options{Metrics: prometheus.NewRegistry(), Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	Register(edge.API, Op{Method: http.MethodPost, Path: "/v1/orders", ID: "place", Status: http.StatusCreated, Returns: benchOrder{}},
 		func(ctx context.Context, in *struct {
 			Key    string `header:"Idempotency-Key"`

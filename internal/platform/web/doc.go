@@ -43,6 +43,9 @@
 //		return web.NewPage(rows, in.Limit, func(o orderBody) string { return web.Cursor(o.PlacedAt, o.ID) }), nil // rows: limit+1
 //	}
 //
+// Without Public the operation needs a token, and with Roles one of these: others get 401 and 403 before anything is read. What a caller may see of what there is,
+// the handler decides, by auth.From(ctx).
+//
 // The input is refused before the handler sees it: 400 for what is no strict JSON, 422 for what breaks the tags, 404 for a
 // path parameter that cannot name anything (but 422 on PUT). Give path parameters a pattern, amounts money.Money,
 // times time.Time (answer with Time, which is UTC). A pointer as Body makes the body optional. The handler's context ends

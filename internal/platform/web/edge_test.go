@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
 	"shop/internal/platform/web"
@@ -80,7 +81,7 @@ func open(t *testing.T, register ...func(*web.Edge)) *shop {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
 	registry := prometheus.NewRegistry()
-	edge := web.New(web.Options{Title: "shop", Version: "test", Logger: zap.New(core), Metrics: registry})
+	edge := web.New(web.Options{Title: "shop", Version: "test", Logger: zap.New(core), Metrics: registry, Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	registerOperations(edge)
 	for _, r := range register {
 		r(edge)

@@ -26,8 +26,8 @@ type Op struct {
 	Also    []int             // other statuses that are no problem: 200 beside 201, 304
 	Headers map[string]string // of the answer, with what each says; a Page has its Link by itself
 	Errors  []int             // statuses beside those that follow from the method and the input: 409, 412, …
-	Public  bool              // needs no token
-	Roles   []auth.Role       // who may call it; default whoever has a token, and then it is the operation that decides
+	Public  bool              // needs no token; a token that comes all the same must be valid
+	Roles   []auth.Role       // who may call it; default whoever has a token, and then the operation decides what they see and may do
 
 	Timeout    time.Duration // for the handler; default 15 s and what the caller asked for with Prefer: wait
 	Deprecated *Deprecation
@@ -72,7 +72,7 @@ func operation[O any](api huma.API, op Op) huma.Operation {
 		Path:          op.Path,
 		OperationID:   op.ID,
 		Summary:       op.Summary,
-		Description:   op.Doc,
+		Description:   strings.TrimSpace(op.Doc + "\n\n" + whoMay(op)),
 		Tags:          op.Tags,
 		Deprecated:    op.Deprecated != nil,
 		DefaultStatus: op.Status,
@@ -80,9 +80,7 @@ func operation[O any](api huma.API, op Op) huma.Operation {
 		Responses:     successes(api, op, returns, empty),
 		Middlewares:   op.Use,
 	}
-	if !op.Public {
-		o.Security = []map[string][]string{{"bearer": {}}}
-	}
+	admit(op, &o)
 	return o
 }
 
@@ -118,9 +116,9 @@ func documentHeader(r *huma.Response, name, doc string) {
 
 // errorStatuses are the problems an operation can answer. huma adds 422 and 500.
 func errorStatuses(op Op) []int {
-	statuses := append([]int{http.StatusBadRequest}, op.Errors...)
-	if !op.Public {
-		statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
+	statuses := append([]int{http.StatusBadRequest, http.StatusUnauthorized}, op.Errors...)
+	if len(op.Roles) > 0 {
+		statuses = append(statuses, http.StatusForbidden)
 	}
 	if strings.Contains(op.Path, "{") {
 		statuses = append(statuses, http.StatusNotFound)

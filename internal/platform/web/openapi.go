@@ -27,7 +27,8 @@ func humaConfig(o Options) huma.Config {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry(prefix, schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of the configured issuer. " +
+						"Its subject is who asks: a customer's id is their subject. Its role is `customer`, `operator` or `service`; `x-roles` of an operation says who may call it."},
 				},
 			},
 		},

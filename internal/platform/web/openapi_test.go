@@ -19,6 +19,8 @@ type document struct {
 	Paths   map[string]map[string]struct {
 		OperationID string
 		Summary     string
+		Description string
+		Roles       []string `json:"x-roles"`
 		Security    []map[string][]string
 		Parameters  []struct {
 			Name, In string
@@ -72,7 +74,8 @@ func TestTheDocumentDescribesEveryOperation(t *testing.T) {
 	require.True(t, get.Parameters[0].Required)
 
 	list := d.Paths["/v1/orders"]["get"]
-	require.Nil(t, list.Security, "public")
+	require.Equal(t, []map[string][]string{{}, {"bearer": {}}}, list.Security, "public: with or without")
+	require.Equal(t, "Needs no token.", list.Description)
 	require.Equal(t, "#/components/schemas/ItemPage", list.Responses["200"].Content["application/json"].Schema["$ref"])
 	require.Contains(t, list.Responses["200"].Headers, "Link")
 
@@ -83,10 +86,10 @@ func TestTheDocumentDescribesEveryOperation(t *testing.T) {
 func TestTheDocumentShowsTheProblemsOfEachOperation(t *testing.T) {
 	d := open(t).document(t)
 	want := map[string][]string{
-		"post /v1/orders":             {"400", "401", "403", "409", "413", "415", "422", "429", "500", "503"},
-		"get /v1/orders":              {"400", "422", "429", "500", "503"},
-		"get /v1/orders/{id}":         {"400", "401", "403", "404", "422", "429", "500", "503"},
-		"post /v1/orders/{id}/cancel": {"400", "401", "403", "404", "413", "415", "422", "429", "500", "503"},
+		"post /v1/orders":             {"400", "401", "409", "413", "415", "422", "429", "500", "503"},
+		"get /v1/orders":              {"400", "401", "422", "429", "500", "503"},
+		"get /v1/orders/{id}":         {"400", "401", "404", "422", "429", "500", "503"},
+		"post /v1/orders/{id}/cancel": {"400", "401", "404", "413", "415", "422", "429", "500", "503"},
 	}
 	operations := 0
 	for path, byMethod := range d.Paths {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/web"
 )
 
@@ -85,7 +86,7 @@ func TestContentLengthBesideChunkedSmugglesNoSecondRequest(t *testing.T) {
 }
 
 func TestSlowHeadersAndBodiesAreCutOff(t *testing.T) {
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	registerOperations(edge)
 	s := serve(t, edge, func(s *http.Server) { s.ReadHeaderTimeout, s.ReadTimeout = 100*time.Millisecond, 200*time.Millisecond })
 
@@ -106,7 +107,7 @@ func TestSlowHeadersAndBodiesAreCutOff(t *testing.T) {
 
 func TestASlowReaderIsCutOff(t *testing.T) {
 	ended := make(chan error, 1)
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	edge.Router.Get("/endless", func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 1<<20)
 		for {
@@ -168,7 +169,7 @@ func TestAForgedHostIsUsedForNothing(t *testing.T) {
 
 func TestStopLetsRequestsFinishAndCutsThoseThatDoNot(t *testing.T) {
 	started, finish := make(chan struct{}, 2), make(chan struct{})
-	edge := web.New(web.Options{})
+	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	edge.Router.Get("/work", func(w http.ResponseWriter, r *http.Request) {
 		started <- struct{}{}
 		select {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
@@ -51,7 +52,9 @@ func TestAValidTraceparentIsContinuedAndAnyOtherReplaced(t *testing.T) {
 }
 
 func TestTheTraceOfTheTracerWins(t *testing.T) {
-	edge := web.New(web.Options{TraceID: func(context.Context) string { return "0af7651916cd43dd8448eb211c80319c" }})
+	edge := web.New(web.Options{
+		Use: []func(http.Handler) http.Handler{authtest.Trust}, TraceID: func(context.Context) string { return "0af7651916cd43dd8448eb211c80319c" },
+	})
 	registerOperations(edge)
 	s := serve(t, edge)
 	p := s.send(t, "GET", "/v1/orders/ord_2", "").problem(t, 404, "not_found")

@@ -22,9 +22,10 @@ type Line struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// CreateShipment asks for a parcel with these lines. Answered by ShipmentCreated.
+// CreateShipment asks for a parcel with these lines. Answered by ShipmentCreated. Owner is the customer who may see it; empty for one that only those who run the shop see.
 type CreateShipment struct {
 	Reference string  `json:"reference"`
+	Owner     string  `json:"owner,omitempty"`
 	Address   Address `json:"address"`
 	Lines     []Line  `json:"lines"`
 }

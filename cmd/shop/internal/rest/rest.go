@@ -21,6 +21,8 @@ type Client struct {
 	base string
 	http *http.Client
 
+	// Token is the bearer token of all requests; empty for none.
+	Token string
 	// Patience is how long a request is repeated while the shop is busy, restarting or out of reach (2 min).
 	Patience time.Duration
 	// Retried, if set, is told of each repetition and why.
@@ -142,6 +144,9 @@ func (c *Client) attempt(ctx context.Context, r Request, body []byte) (Answer, e
 		return Answer{}, err
 	}
 	req.Header.Set("Accept", "application/json")
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -26,12 +26,35 @@ func Trust(next http.Handler) http.Handler {
 
 // As makes a request one of the principal's; the zero value makes it anonymous.
 func As(r *http.Request, p auth.Principal) *http.Request {
+	r.Header.Set(Header(p))
+	return r
+}
+
+// Header is what As sets, for helpers that take headers.
+func Header(p auth.Principal) (name, value string) {
 	v, err := json.Marshal(p)
 	if err != nil {
 		panic(err)
 	}
-	r.Header.Set(header, string(v))
-	return r
+	return header, string(v)
+}
+
+// AsCustomer is the name and value of the header that makes a request the customer's.
+func AsCustomer(id string) []string {
+	name, value := Header(auth.Principal{Role: auth.Customer, Subject: id})
+	return []string{name, value}
+}
+
+// AsService is the name and value of the header that makes a request a service's.
+func AsService() []string {
+	name, value := Header(auth.Principal{Role: auth.Service, Subject: "test"})
+	return []string{name, value}
+}
+
+// AsNobody is the name and value of the header that makes a request anonymous.
+func AsNobody() []string {
+	name, value := Header(auth.Principal{})
+	return []string{name, value}
 }
 
 // Context is a context in which the customer asks.

@@ -25,5 +25,5 @@
 //	ReserveStock, ExtendReservation, CommitReservation, ReleaseStock, ShipStock    inventory
 //	TakePayment, CancelPayment                                                     payments
 //	CreateShipment, CancelShipment                                                 shipping
-//	OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled      whoever listens
+//	OrderPlaced, OrderConfirmed, OrderShipped, OrderDelivered, OrderCancelled, OrderRefunded      whoever listens
 package orders

@@ -208,6 +208,14 @@ func (o Order) FulfillmentStatus() string {
 	return "unfulfilled"
 }
 
+// refunded is what went back to the customer; the zero value when nothing did.
+func (o Order) refunded() money.Money {
+	if o.Refunded == 0 {
+		return money.Money{}
+	}
+	return money.Money{Amount: o.Refunded, Currency: o.Placed.Total.Currency}
+}
+
 // legal reports whether the status may change to next.
 func (o Order) legal(next Status) bool {
 	for _, s := range nextStatus[o.Status] {

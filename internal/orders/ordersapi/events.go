@@ -35,10 +35,19 @@ type OrderShipped struct {
 type OrderDelivered struct{ Summary }
 
 // OrderCancelled: nothing is held, taken or sent for the order any more. Reason is one of out_of_stock payment_declined customer_request
-// timed_out failed.
+// timed_out failed. Refunded is what had been taken and went back; left out when nothing was.
 type OrderCancelled struct {
 	Summary
-	Reason string `json:"reason"`
+	Reason   string      `json:"reason"`
+	Refunded money.Money `json:"refunded,omitzero"`
+}
+
+// OrderRefunded: an operator gave money back; the order stays what it is. Refunded is all that went back so far.
+type OrderRefunded struct {
+	Summary
+	RefundID string      `json:"refund_id"`
+	Amount   money.Money `json:"amount"`
+	Refunded money.Money `json:"refunded"`
 }
 
 var (
@@ -47,6 +56,7 @@ var (
 	orderShipped   = bus.NewEvent("orders", "order.shipped", 1)
 	orderDelivered = bus.NewEvent("orders", "order.delivered", 1)
 	orderCancelled = bus.NewEvent("orders", "order.cancelled", 1)
+	orderRefunded  = bus.NewEvent("orders", "order.refunded", 1)
 )
 
 func (OrderPlaced) MessageType() bus.Type    { return orderPlaced }
@@ -54,3 +64,4 @@ func (OrderConfirmed) MessageType() bus.Type { return orderConfirmed }
 func (OrderShipped) MessageType() bus.Type   { return orderShipped }
 func (OrderDelivered) MessageType() bus.Type { return orderDelivered }
 func (OrderCancelled) MessageType() bus.Type { return orderCancelled }
+func (OrderRefunded) MessageType() bus.Type  { return orderRefunded }

@@ -14,6 +14,7 @@ type request struct {
 	flags   string // 2 hex digits of the W3C trace flags
 	body    []byte // the body of an operation, see RequestBody
 	err     error  // what the handler failed with, for the access log
+	place   *place // among the requests that are worked on, see Bound; nil without a bound
 }
 
 type requestKey struct{}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"shop/internal/platform/web"
 )
 
 // watchers are the requests that wait for the outcome of an order.
@@ -64,6 +66,7 @@ const (
 
 // await waits until the order is no longer pending, at most until ctx ends, and returns what it then is. outcome comes from watch, begun before the order was placed.
 func (m *Module) await(ctx context.Context, id string, outcome <-chan Order) (summary, error) {
+	web.OnlyWaits(ctx)
 	interval := lookElsewhere
 	if m.ep.Leading() {
 		interval = lookLeading

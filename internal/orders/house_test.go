@@ -152,6 +152,7 @@ var decoders = func() map[string]func(require.TestingT, []byte) bus.Body {
 	decoder[ordersapi.OrderShipped](types)
 	decoder[ordersapi.OrderDelivered](types)
 	decoder[ordersapi.OrderCancelled](types)
+	decoder[ordersapi.OrderRefunded](types)
 	return types
 }()
 

@@ -69,7 +69,7 @@ func TestARegistrationWithAKeyIsMadeOnce(t *testing.T) {
 }
 
 func TestWhatIsSomebodyElsesLooksAsIfItWereNotThere(t *testing.T) {
-	atDesk(t, func(t *testing.T, d *desk) {
+	atOneDesk(t, func(t *testing.T, d *desk) {
 		d.adaRegistered()
 		home := is[customersapi.Address](d.ask(ada, http.MethodPost, adasPath+"/addresses", home), http.StatusCreated)
 		before := is[customersapi.Customer](d.ask(ada, http.MethodGet, adasPath, ""), http.StatusOK)
@@ -126,7 +126,7 @@ func TestAPatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 }
 
 func TestAProfileThatBreaksARuleIsRefused(t *testing.T) {
-	atDesk(t, func(t *testing.T, d *desk) {
+	atOneDesk(t, func(t *testing.T, d *desk) {
 		d.adaRegistered()
 		long := strings.Repeat("x", 255)
 		for _, body := range []string{
@@ -192,7 +192,7 @@ func TestAddressesAreAddedReplacedAndDeleted(t *testing.T) {
 }
 
 func TestACustomerHasAtMostFiftyAddresses(t *testing.T) {
-	atDesk(t, func(t *testing.T, d *desk) {
+	atOneDesk(t, func(t *testing.T, d *desk) {
 		with := strings.TrimSuffix(adasProfile, "}") + `,"addresses":[` + strings.Repeat(home+",", 49) + home + `]}`
 		is[customersapi.Customer](d.ask(ada, http.MethodPost, "/v1/customers", with), http.StatusCreated)
 		d.ask(ada, http.MethodPost, adasPath+"/addresses", home).problem(http.StatusConflict, "too_many_addresses")

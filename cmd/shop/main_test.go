@@ -38,6 +38,8 @@ func TestACommandLineThatMakesNoSenseIsExitCode2(t *testing.T) {
 		{"sell"}, {"serve", "--adr", ":1"}, {"serve", "now"}, {"migrate"}, {"migrate", "down"}, {"deadletters", "replay"}, {"audit", "-o", "xml"},
 		{"import", "online-retail"}, {"import", "online-retail", "f", "--workers", "many"}, {"import", "online-retail", "f", "--workers", "0"},
 		{"import", "online-retail", "f", "--url", "localhost:8080"}, {"import", "online-retail", "f", "--limit", "-1"}, {"version", "1"}, {"--nothing"},
+		{"token"}, {"token", "--role", "king"}, {"token", "--role", "customer", "--subject", "a/b"}, {"token", "--role", "customer", "--subject", "guest"},
+		{"token", "--role", "operator", "--ttl", "0s"}, {"token", "--role", "operator", "now"},
 	} {
 		r := run(t, args...)
 		require.Equal(t, exitUsage, r.code, "%v: %s", args, r.stderr)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shop/internal/platform/auth"
 	"shop/internal/platform/sqldb/dbtest"
 )
 
@@ -30,6 +31,7 @@ type crashing struct {
 	binary string
 	env    []string
 	addr   string
+	token  string // an operator's
 	log    *os.File
 
 	mu   sync.Mutex
@@ -47,7 +49,11 @@ func newCrashing(t *testing.T, url string) *crashing {
 	log, err := os.Create(filepath.Join(t.TempDir(), "shop.log"))
 	require.NoError(t, err)
 	c := &crashing{t: t, binary: binary, addr: freeAddr(t), log: log}
-	c.env = append(os.Environ(), "SHOP_ADDR="+c.addr, "SHOP_ADMIN_ADDR="+freeAddr(t), "SHOP_DATA="+t.TempDir(), "SHOP_LOG_LEVEL=warn")
+	data := t.TempDir()
+	signer, err := auth.DevelopmentSigner(data)
+	require.NoError(t, err)
+	c.token = tokenOf(t, signer, operator)
+	c.env = append(os.Environ(), "SHOP_ADDR="+c.addr, "SHOP_ADMIN_ADDR="+freeAddr(t), "SHOP_DATA="+data, "SHOP_LOG_LEVEL=warn")
 	if !strings.HasPrefix(url, "sqlite:") {
 		c.env = append(c.env, "SHOP_DATABASE_URL="+url)
 		out, err := c.command("migrate", "up").CombinedOutput()
@@ -138,6 +144,7 @@ func (c *crashing) request(method, path, key string, body any) (int, []byte, err
 	if err != nil {
 		return 0, nil, err
 	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

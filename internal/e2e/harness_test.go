@@ -5,7 +5,8 @@ package e2e
 //	s := newShop(t, url, "SHOP_LOG_LEVEL=debug")   // a place for a shop: url from dbtest.EachURL; migrated; nothing runs yet.
 //	                                               // Its settings; at level warn its address would not be logged, from where it is read
 //	p := s.serve()                                 // shop serve, on free ports; returns when /readyz says so
-//	p.do("POST", "/v1/orders", body, "Idempotency-Key", key)   // one request to it
+//	p.do("POST", "/v1/orders", body, "Idempotency-Key", key)   // one request to it, of an operator
+//	p.as("ann").do("GET", "/v1/orders", nil)       // of a customer; p.asNobody() of somebody without a token
 //	p.product("MUG", 1250, 100)                    // a product with a price in cents and units in stock
 //	p.terminate()                                  // SIGTERM; requires exit code 0 within 15 s
 //	p.kill()                                       // SIGKILL
@@ -35,6 +36,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"shop/internal/platform/auth"
 )
 
 // buildDir holds the programs that the tests of this run built.
@@ -72,6 +75,7 @@ type shop struct {
 	url     string // of the databases, as dbtest.EachURL gives it
 	dir     string // working directory
 	environ []string
+	signer  *auth.Signer // with the development key
 }
 
 // newShop prepares an empty database for a shop. environ are settings beside the defaults of the tests.
@@ -94,9 +98,22 @@ func newEmptyShop(t testing.TB, url string, environ ...string) *shop {
 			s.environ = append(s.environ, kv)
 		}
 	}
-	s.environ = append(s.environ, "SHOP_DATABASE_URL="+url, "SHOP_ADDR=127.0.0.1:0", "SHOP_ADMIN_ADDR=127.0.0.1:0")
+	s.signer, err = auth.DevelopmentSigner(filepath.Join(s.dir, "data"))
+	require.NoError(t, err)
+	s.environ = append(s.environ, "SHOP_DATABASE_URL="+url, "SHOP_ADDR=127.0.0.1:0", "SHOP_ADMIN_ADDR=127.0.0.1:0", "SHOP_TOKEN="+tokenOf(t, s.signer, operator))
 	s.environ = append(s.environ, environ...)
 	return s
+}
+
+// operator is who asks, unless a test says somebody else.
+var operator = auth.Principal{Role: auth.Operator, Subject: "operator"}
+
+// tokenOf signs a token that lives longer than a test.
+func tokenOf(t testing.TB, signer *auth.Signer, who auth.Principal) string {
+	t.Helper()
+	token, err := signer.Sign(who, time.Now(), 24*time.Hour)
+	require.NoError(t, err)
+	return token
 }
 
 func (s *shop) sqlite() bool { return strings.HasPrefix(s.url, "sqlite:") }
@@ -153,10 +170,32 @@ type running struct {
 	cmd        *exec.Cmd
 	URL, Admin string
 	client     *http.Client
+	token      string // of who asks
+	signer     *auth.Signer
 	ended      chan struct{} // closed when the process has ended
 
+	*output
+}
+
+// output is what a process says.
+type output struct {
 	mu  sync.Mutex
 	log []string // lines of stderr
+}
+
+// as is the same shop, asked by a customer.
+func (p *running) as(customer string) *running {
+	p.t.Helper()
+	asked := *p
+	asked.token = tokenOf(p.t, p.signer, auth.Principal{Role: auth.Customer, Subject: customer})
+	return &asked
+}
+
+// asNobody is the same shop, asked without a token.
+func (p *running) asNobody() *running {
+	asked := *p
+	asked.token = ""
+	return &asked
 }
 
 // readyLimit is how long a shop may take until it serves.
@@ -180,7 +219,8 @@ func (s *shop) serve(flags ...string) *running {
 // start starts `shop serve` and returns when it listens.
 func (s *shop) start(flags ...string) *running {
 	s.t.Helper()
-	p := &running{t: s.t, cmd: s.command(append([]string{"serve"}, flags...)...), ended: make(chan struct{}),
+	p := &running{t: s.t, cmd: s.command(append([]string{"serve"}, flags...)...), ended: make(chan struct{}), output: &output{},
+		token: tokenOf(s.t, s.signer, operator), signer: s.signer,
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	stderr, err := p.cmd.StderrPipe()
 	require.NoError(s.t, err)
@@ -281,6 +321,9 @@ func (p *running) try(method, url string, body any, headers ...string) (answer, 
 		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if p.token != "" {
+		req.Header.Set("Authorization", "Bearer "+p.token)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}

@@ -107,7 +107,7 @@ func TestTheDemoShowsEveryOutcome(t *testing.T) {
 	require.Empty(t, r.stderr)
 	require.NotContains(t, r.stdout, "\x1b", "no colour where there is no terminal")
 	for _, words := range []string{"stock.reserved", "payment.captured", "order.confirmed", "order.delivered", "is confirmed", "card_declined", "reserve_stock is taken back",
-		"payment_declined", "out_of_stock", "The same order"} {
+		"payment_declined", "out_of_stock", "The same order", "404 order_not_found"} {
 		require.Contains(t, r.stdout, words)
 	}
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), "shop-demo-*"))

@@ -185,9 +185,14 @@ func (c *consumer) put(msg *message.Message, done func(error)) {
 	c.admit(d)
 }
 
-// decode makes the message's body of its payload, in the lane that will apply it.
+// decode makes the message's body of its payload, in the lane that will apply it. A message that never left the process brings its body along.
 func (d *delivery) decode() {
 	if d.body != nil || d.broken != nil {
+		return
+	}
+	if body := bodyOf(d.msg); body != nil && d.handler.takes(body) {
+		d.body = body
+		d.verify()
 		return
 	}
 	if d.body, d.broken = d.handler.decode(d.msg.Payload); d.broken != nil {

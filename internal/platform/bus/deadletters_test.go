@@ -167,6 +167,7 @@ func TestAMessageThatCannotBeReadIsDeadAtOnceAndCanBeLookedAt(t *testing.T) {
 		for _, d := range list {
 			require.Equal(t, "dead", d.State)
 			require.Contains(t, d.Error, "decoding")
+			require.Equal(t, int64(1), d.Attempts)
 			require.Equal(t, storable(unreadable[d.MessageID]), string(d.Body))
 		}
 		shown, err := json.Marshal(list)
@@ -174,7 +175,7 @@ func TestAMessageThatCannotBeReadIsDeadAtOnceAndCanBeLookedAt(t *testing.T) {
 		require.Contains(t, string(shown), `"body":"{\"key\":"`)
 		require.Zero(t, tries.Load())
 		require.NoError(t, Replay(t.Context(), s.receiver, list[0].ID))
-		eventually(t, "it is dead again", func() bool { return deadLetters(t, s.receiver)[0].Attempts == 1 })
+		eventually(t, "it is dead again", func() bool { return deadLetters(t, s.receiver)[0].Attempts == 2 })
 	})
 }
 

@@ -64,6 +64,7 @@ type Endpoint struct {
 type handler struct {
 	typ      Type
 	decode   func(body []byte) (any, error)
+	takes    func(body Body) bool
 	apply    func(ctx context.Context, tx *sqldb.Tx, msg any) error
 	prefetch func(ctx context.Context, tx *sqldb.Tx, msgs []any) error
 	assume   func(tx *sqldb.Tx, msgs []any)
@@ -107,7 +108,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 }
 
 // On registers the handler of a message type. It runs in one transaction with the message's inbox row. What it returns as an error is a failure, to be tried again;
-// an outcome of the business is an event.
+// an outcome of the business is an event. It must not change the message: within a process, all who hear it have the same one.
 func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T) error) {
 	h := e.handlerOf(typeOf[T]())
 	e.setup = errors.Join(e.setup, e.cfg.Transport.Join(e.cfg.Context, h.typ.Topic()))
@@ -116,6 +117,7 @@ func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T
 		err := json.Unmarshal(body, &msg)
 		return msg, err
 	}
+	h.takes = func(body Body) bool { _, ok := body.(T); return ok }
 	h.apply = func(ctx context.Context, tx *sqldb.Tx, msg any) error { return apply(ctx, tx, msg.(T)) }
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"shop/internal/platform/telemetry"
 )
 
@@ -70,6 +72,18 @@ const (
 type Cause struct {
 	MessageID   string // becomes the causation id of what is published
 	Correlation string // the id of the first message of the conversation
+}
+
+type bodyKey struct{}
+
+// withBody lets a message carry its body beside its JSON, to those who hear it in the same process.
+func withBody(ctx context.Context, b Body) context.Context {
+	return context.WithValue(ctx, bodyKey{}, b)
+}
+
+func bodyOf(msg *message.Message) Body {
+	b, _ := msg.Context().Value(bodyKey{}).(Body)
+	return b
 }
 
 type causeKey struct{}

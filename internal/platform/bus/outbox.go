@@ -54,6 +54,7 @@ type letter struct {
 	Causation   string          `json:"ca,omitempty"`
 	Body        json.RawMessage `json:"b"`
 	topic       string
+	value       Body // what Body is the JSON of; nil when it was read from the outbox
 }
 
 // Publish writes messages into the outbox; they leave after the transaction is committed. Call it when the transaction holds the aggregate
@@ -71,7 +72,7 @@ func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) er
 		}
 		cause := CauseOf(ctx)
 		tx.Queue(&e.outbox, letter{Type: t.String(), Key: b.MessageKey(), Traceparent: telemetry.Traceparent(ctx),
-			Correlation: cause.Correlation, Causation: cause.MessageID, Body: body, topic: t.Topic()})
+			Correlation: cause.Correlation, Causation: cause.MessageID, Body: body, topic: t.Topic(), value: b})
 	}
 	return nil
 }
@@ -179,6 +180,9 @@ func (e *Endpoint) message(l *letter, createdAt int64) *message.Message {
 		metaID: l.ID, metaType: l.Type, metaSource: "/shop/" + e.cfg.Context, metaSubject: l.Key,
 		metaTime: sqldb.Time(createdAt).Format(time.RFC3339Nano), metaSpec: "1.0", metaContentType: "application/json",
 		metaTraceparent: l.Traceparent, metaCorrelation: correlation, metaCausation: l.Causation,
+	}
+	if l.value != nil {
+		msg.SetContext(withBody(msg.Context(), l.value))
 	}
 	return msg
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap/zapcore"
 
+	"shop/internal/notifications"
 	"shop/internal/platform/auth"
 )
 
@@ -32,6 +33,8 @@ type settings struct {
 	LogLevel    string `env:"SHOP_LOG_LEVEL" envDefault:"info" flag:"log-level" help:"debug, info, warn or error"`
 	Service     string `env:"OTEL_SERVICE_NAME" envDefault:"shop"`
 	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients
+	SMTPURL     string `env:"SHOP_SMTP_URL"`
+	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
 	JWTIssuer      string        `env:"SHOP_JWT_ISSUER"`
 	JWTAudience    string        `env:"SHOP_JWT_AUDIENCE"`
@@ -53,6 +56,7 @@ type config struct {
 	signer          *auth.Signer      // instead of the development key, in a shop that a command starts for itself
 	token           string            // for the commands that are clients
 	busURL          string
+	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
 	service         string
 
@@ -139,6 +143,9 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 		return c, configError("%s: this version carries messages only within one process: %s", origin["SHOP_BUS_URL"], memoryBus)
 	}
 	if c.databases, err = s.databaseURLs(given, origin); err != nil {
+		return c, err
+	}
+	if c.mail, err = s.mail(); err != nil {
 		return c, err
 	}
 	if c.issuer, err = s.issuer(given); err != nil {

@@ -8,6 +8,7 @@ import (
 	"shop/internal/catalog"
 	"shop/internal/customers"
 	"shop/internal/inventory"
+	"shop/internal/notifications"
 	"shop/internal/orders"
 	"shop/internal/payments"
 	"shop/internal/platform/audit"
@@ -87,6 +88,13 @@ var contextMap = []contextSpec{
 				Payments:  h.payments,
 				Shipping:  h.shipping,
 			})
+		},
+	},
+	{
+		name:  "notifications",
+		talks: []string{"orders", "customers"},
+		build: func(h *host) module {
+			return notifications.New(notifications.Needs{DB: h.db("notifications"), Bus: h.bus, Log: h.log, Clock: h.clock, Mail: h.cfg.mail})
 		},
 	},
 }

@@ -28,23 +28,23 @@ func (b addressBody) address(id string) customersapi.Address {
 }
 
 type addressesInput struct {
-	ID string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 }
 
 type addAddressInput struct {
-	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 	IfMatch string `header:"If-Match" doc:"ETag of the profile: only if that is still this version"`
 	Body    addressBody
 }
 
 type addressInput struct {
-	ID        string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID        string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 	AddressID string `path:"address_id" pattern:"^adr_[0-9a-hjkmnp-tv-z]{26}$"`
 	IfMatch   string `header:"If-Match" doc:"ETag of the profile: only if that is still this version"`
 }
 
 type putAddressInput struct {
-	ID        string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID        string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 	AddressID string `path:"address_id" pattern:"^adr_[0-9a-hjkmnp-tv-z]{26}$"`
 	IfMatch   string `header:"If-Match" doc:"ETag of the profile: only if that is still this version"`
 	Body      addressBody

@@ -12,9 +12,9 @@ import (
 )
 
 // What a customer's id looks like: the subjects that issuers of tokens give, such as a number, a UUID, auth0|5f7c or cus_….
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$`)
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$`)
 
-const idLength = 128
+const idLength = 255
 
 type registerInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional: names this registration, so that a repetition is answered with the same profile"`
@@ -22,7 +22,7 @@ type registerInput struct {
 }
 
 type registerBody struct {
-	ID        string        `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128" doc:"For operators and services: the subject of the customer's tokens; a new id if it is missing. A customer's own is always the subject of their token"`
+	ID        string        `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255" doc:"For operators and services: the subject of the customer's tokens; a new id if it is missing. A customer's own is always the subject of their token"`
 	Name      string        `json:"name" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"Ada Lovelace"`
 	Email     string        `json:"email" format:"email" maxLength:"254" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"ada@example.org"`
 	Phone     string        `json:"phone,omitempty" maxLength:"40" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"+44 20 7946 0000"`
@@ -30,7 +30,7 @@ type registerBody struct {
 }
 
 type getInput struct {
-	ID          string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128" example:"cus_01jd3q6k9v8xw2n4t7ryz5abcd"`
+	ID          string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255" example:"cus_01jd3q6k9v8xw2n4t7ryz5abcd"`
 	IfNoneMatch string `header:"If-None-Match" doc:"ETags: answer 304 if the profile is one of these versions"`
 }
 
@@ -40,13 +40,13 @@ type listInput struct {
 }
 
 type patchInput struct {
-	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 	IfMatch string `header:"If-Match" doc:"ETag: change the profile only if it is still that version"`
 	Body    patchBody
 }
 
 type eraseInput struct {
-	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@~+-]*$" maxLength:"128"`
+	ID      string `path:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:|@+~=-]*$" maxLength:"255"`
 	IfMatch string `header:"If-Match" doc:"ETag: erase the customer only if the profile is still that version"`
 }
 

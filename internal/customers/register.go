@@ -19,7 +19,7 @@ var (
 	ErrNotYourID = fault.New(fault.Invalid, "invalid_input", "the body breaks a rule").
 			With(fault.Field{Location: "body.id", Detail: "expected nothing, or the subject of your token"})
 	// ErrSubject: the token's subject cannot be a customer's id.
-	ErrSubject = fault.New(fault.Invalid, "invalid_subject", "the subject of this token cannot be a customer's id: expected 1 to 128 letters, digits and . _ - : | @ ~ +, beginning with a letter or digit")
+	ErrSubject = fault.New(fault.Invalid, "invalid_subject", "the subject of this token cannot be a customer's id: expected at most 255 letters, digits and . _ : | @ + ~ = -, beginning with a letter or digit")
 )
 
 // idFor decides which id a new profile gets: a customer's own, or the one that an operator or a service names, or a new one.

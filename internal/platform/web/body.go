@@ -110,6 +110,15 @@ func isJSON(contentType string) bool {
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
+// ReadBody reads the whole body of a request, for handlers that are no operations. Errors: problems 408 and 413, a fault of kind Malformed.
+func ReadBody(r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, readProblem(r, err)
+	}
+	return b, nil
+}
+
 func readProblem(r *http.Request, err error) error {
 	var tooLong *http.MaxBytesError
 	var netErr net.Error

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"shop/internal/platform/fault"
+	"shop/internal/platform/web"
+)
+
+var (
+	// ErrUpstream: the context cannot be reached. It has not heard of the request.
+	ErrUpstream = fault.New(fault.Unavailable, "upstream_unavailable", "the part of the shop that answers this cannot be reached; try again")
+	// ErrNoAnswer: the context was asked and did not answer, or not in time. What was asked may have been done.
+	ErrNoAnswer = fault.New(fault.Unavailable, "upstream_unavailable",
+		"the part of the shop that answers this did not; what was asked for may have been done, so repeat it with the same Idempotency-Key or look first")
+
+	errNotHere = fault.New(fault.NotFound, "not_found", "there is nothing at this address")
+)
+
+const (
+	connectPatience = time.Second
+	maxConnections  = 256      // to one context; a request waits for one within its deadline
+	maxAnswer       = 32 << 20 // bytes; a longer answer is cut
+)
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: connectPatience, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 3 * time.Second,
+		MaxConnsPerHost:     maxConnections,
+		MaxIdleConnsPerHost: maxConnections / 4,
+		IdleConnTimeout:     30 * time.Second, // less than a shop's server keeps them: it does not close one that is about to be used
+		DisableCompression:  true,
+		ForceAttemptHTTP2:   true,
+		// No proxy of the environment: the way to a context is this process's own.
+	}
+}
+
+// proxied is one request on its way.
+type proxied struct {
+	ours http.Header // of the answer to the client
+}
+
+type proxiedKey struct{}
+
+// lead registers the addresses of a context that is elsewhere.
+func (m *Module) lead(e *web.Edge, to route, base *url.URL) {
+	proxy := &httputil.ReverseProxy{
+		Transport: m.transport,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.SetURL(base) // Host too
+			pr.Out.Header = m.forward(pr.In)
+		},
+		ModifyResponse: func(answer *http.Response) error {
+			back(answer.Header, answer.Request.Context().Value(proxiedKey{}).(proxied).ours)
+			answer.Body = &bounded{answer.Body, maxAnswer}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { m.fail(w, r, to.context, err) },
+		ErrorLog:     zap.NewStdLog(zap.NewNop()), // it says again what the client and the access log are told
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, to, proxy) })
+	for _, version := range versions {
+		for _, under := range to.under {
+			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} { // HEAD goes with GET
+				e.Router.Method(method, "/"+version+"/"+under, handler)
+				e.Router.Method(method, "/"+version+"/"+under+"/*", handler)
+			}
+		}
+	}
+}
+
+// serve takes the whole request before it connects: a slow client holds no connection of the context's, and the context is told how long the body is.
+func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *httputil.ReverseProxy) {
+	if !plain(r.URL.EscapedPath()) {
+		web.WriteProblem(w, r, errNotHere)
+		return
+	}
+	body, err := web.ReadBody(r)
+	if err != nil {
+		web.WriteProblem(w, r, err)
+		return
+	}
+	wait, waits := web.PreferWait(r.Header.Get("Prefer"))
+	if waits {
+		web.OnlyWaits(r.Context()) // the context counts it while it works
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), to.deadline+wait)
+	defer cancel()
+	r = r.WithContext(context.WithValue(ctx, proxiedKey{}, proxied{w.Header()}))
+	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, int64(len(body)), nil
+	if len(body) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(body)) // which net/http cannot send twice
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// fail answers for a context that did not. Nothing is asked again here: whether that is safe, the client knows.
+func (m *Module) fail(w http.ResponseWriter, r *http.Request, to string, err error) {
+	answer := ErrNoAnswer
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		answer = ErrUpstream
+	}
+	if !errors.Is(err, context.Canceled) { // else it was the client who left
+		m.failures.WithLabelValues(to).Inc()
+	}
+	web.WriteProblem(w, r, fault.Wrap(err, answer.Kind, answer.Code, answer.Message))
+}
+
+// plain reports whether a path means the same to everybody who reads it: here, where it is compared with the routes, and there. One with dot segments, empty segments,
+// path parameters or a coded slash does not.
+func plain(escaped string) bool {
+	lower := strings.ToLower(escaped)
+	for _, trick := range []string{"//", ";", `\`, "%2e", "%2f", "%3b", "%5c", "%00"} {
+		if strings.Contains(lower, trick) {
+			return false
+		}
+	}
+	for segment := range strings.SplitSeq(lower, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// bounded is a body that fails when it is too long, so that the client does not take a part for the whole.
+type bounded struct {
+	io.ReadCloser
+	left int64
+}
+
+var errAnswerTooLong = errors.New("gateway: the answer is too long")
+
+// Read implements io.Reader. Errors: errAnswerTooLong.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errAnswerTooLong
+	}
+	return n, err
+}

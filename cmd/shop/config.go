@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
@@ -36,14 +35,14 @@ type settings struct {
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
 	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
-	JWTIssuer      string        `env:"SHOP_JWT_ISSUER"`
-	JWTAudience    string        `env:"SHOP_JWT_AUDIENCE"`
-	JWTKeys        string        `env:"SHOP_JWT_KEYS"`
-	JWTKeysURL     string        `env:"SHOP_JWT_JWKS_URL"`
-	JWTTypes       string        `env:"SHOP_JWT_TYPES" envDefault:"at+jwt,JWT"`
-	JWTLeeway      time.Duration `env:"SHOP_JWT_LEEWAY" envDefault:"30s"`
-	JWTRoleClaim   string        `env:"SHOP_JWT_ROLE_CLAIM" envDefault:"role"`
-	JWTDefaultRole string        `env:"SHOP_JWT_DEFAULT_ROLE" envDefault:"customer"`
+	JWTIssuer      string `env:"SHOP_JWT_ISSUER"`
+	JWTAudience    string `env:"SHOP_JWT_AUDIENCE"`
+	JWTKeys        string `env:"SHOP_JWT_KEYS"`
+	JWTKeysURL     string `env:"SHOP_JWT_JWKS_URL"`
+	JWTTypes       string `env:"SHOP_JWT_TYPES" envDefault:"at+jwt,JWT"`
+	JWTLeeway      string `env:"SHOP_JWT_LEEWAY" envDefault:"30s"`
+	JWTRoleClaim   string `env:"SHOP_JWT_ROLE_CLAIM" envDefault:"role"`
+	JWTDefaultRole string `env:"SHOP_JWT_DEFAULT_ROLE" envDefault:"customer"`
 }
 
 // config is what the settings mean.

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
+
+	"shop/internal/platform/auth"
 )
 
 // configured is what a command with the given flags and environment is configured with.
@@ -85,6 +88,15 @@ func TestAWrongSettingIsOneLineThatNamesItAndExitCode3(t *testing.T) {
 		"a directory that has no name":    {[]string{"SHOP_ORDERS_DATABASE_URL=sqlite:"}, nil, "SHOP_ORDERS_DATABASE_URL: expected sqlite:DIRECTORY"},
 		"a URL that cannot be read":       {nil, []string{"--database-url", "postgres://u:geheim@db:port/x"}, "--database-url: expected"},
 		"a broker that is not there yet":  {[]string{"SHOP_BUS_URL=nats://localhost"}, nil, "SHOP_BUS_URL: this version carries messages only within one process"},
+		"keys without issuer":             {[]string{"SHOP_JWT_KEYS=keys.pem"}, nil, "SHOP_JWT_ISSUER: is missing"},
+		"an issuer without audience":      {[]string{"SHOP_JWT_ISSUER=https://i"}, nil, "SHOP_JWT_AUDIENCE: is missing"},
+		"an issuer without keys":          {[]string{"SHOP_JWT_ISSUER=https://i", "SHOP_JWT_AUDIENCE=shop"}, nil, "SHOP_JWT_JWKS_URL: is missing"},
+		"only something of tokens":        {[]string{"SHOP_JWT_LEEWAY=1s"}, nil, "SHOP_JWT_ISSUER: is missing"},
+		"keys from two places":            {append(jwtSettings(), "SHOP_JWT_KEYS=keys.pem"), nil, "SHOP_JWT_KEYS: keys come from a file or from SHOP_JWT_JWKS_URL"},
+		"a leeway that is no time":        {append(jwtSettings(), "SHOP_JWT_LEEWAY=30"), nil, `SHOP_JWT_LEEWAY: "30" is no time`},
+		"a leeway of an hour":             {append(jwtSettings(), "SHOP_JWT_LEEWAY=1h"), nil, `SHOP_JWT_LEEWAY: "1h" is no time from 0s to 5m`},
+		"an empty type of tokens":         {append(jwtSettings(), "SHOP_JWT_TYPES=JWT,"), nil, "SHOP_JWT_TYPES: expected a list"},
+		"operators by default":            {append(jwtSettings(), "SHOP_JWT_DEFAULT_ROLE=operator"), nil, `SHOP_JWT_DEFAULT_ROLE: "operator" is neither customer nor none`},
 		"a log level that does not exist": {[]string{"SHOP_LOG_LEVEL=loud"}, nil, `SHOP_LOG_LEVEL: "loud" is not one of debug, info, warn, error`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,6 +113,44 @@ func TestAWrongSettingIsOneLineThatNamesItAndExitCode3(t *testing.T) {
 			require.Empty(t, stdout.String())
 			require.Equal(t, 1, bytes.Count(stderr.Bytes(), []byte("\n")), stderr.String())
 		})
+	}
+}
+
+// jwtSettings name an issuer.
+func jwtSettings() []string {
+	return []string{"SHOP_JWT_ISSUER=https://issuer.example", "SHOP_JWT_AUDIENCE=shop", "SHOP_JWT_JWKS_URL=https://issuer.example/jwks.json"}
+}
+
+func TestTokensComeFromTheIssuerOrAreSignedWithTheDevelopmentKey(t *testing.T) {
+	c, err := configured(t, []string{"SHOP_JWT_KEYS=", "SHOP_TOKEN=x"})
+	require.NoError(t, err)
+	require.Nil(t, c.issuer)
+	require.Equal(t, "x", c.token)
+
+	c, err = configured(t, jwtSettings())
+	require.NoError(t, err)
+	require.Equal(t, issuer{name: "https://issuer.example", audience: "shop", keysURL: "https://issuer.example/jwks.json", types: []string{"at+jwt", "JWT"},
+		leeway: 30 * time.Second, roleClaim: "role", defaultRole: auth.Customer}, *c.issuer)
+
+	c, err = configured(t, append(jwtSettings(), "SHOP_JWT_TYPES=JWT", "SHOP_JWT_LEEWAY=0s", "SHOP_JWT_ROLE_CLAIM=realm_access.roles", "SHOP_JWT_DEFAULT_ROLE=none"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"JWT"}, c.issuer.types)
+	require.Zero(t, c.issuer.leeway)
+	require.Equal(t, "realm_access.roles", c.issuer.roleClaim)
+	require.Empty(t, c.issuer.defaultRole)
+}
+
+func TestKeysThatCannotBeHadAreExitCode3(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.pem")
+	base := jwtSettings()[:2]
+	for setting, says := range map[string]string{
+		"SHOP_JWT_KEYS=" + file:                             "shop: SHOP_JWT_KEYS: open " + file,
+		"SHOP_JWT_JWKS_URL=http://issuer.example/jwks.json": "shop: SHOP_JWT_JWKS_URL: expected https://",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), []string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--admin-addr", "off"}, append(base, setting), &stdout, &stderr)
+		require.Equal(t, exitConfiguration, code)
+		require.Contains(t, stderr.String(), says)
 	}
 }
 

@@ -116,7 +116,7 @@ func TestADataDirectoryThatCannotBeIsExitCode3(t *testing.T) {
 }
 
 func TestADatabaseThatIsDownIsExitCode4(t *testing.T) {
-	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "off"}, {"audit"}, {"migrate", "up"}, {"deadletters", "list"}} {
+	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:0", "--admin-addr", "off", "--data", t.TempDir()}, {"audit"}, {"migrate", "up"}, {"deadletters", "list"}} {
 		r := run(t, append(args, "--database-url", "postgres://nobody:geheim@127.0.0.1:1/none?sslmode=disable")...)
 		require.Equal(t, exitDependency, r.code, "%v: %s", args, r.stderr)
 		require.NotContains(t, r.stderr, "geheim")

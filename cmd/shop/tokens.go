@@ -25,7 +25,7 @@ func (s settings) issuer(given map[string]string) (*issuer, error) {
 	if !tokensConfigured(given) {
 		return nil, nil
 	}
-	i := &issuer{name: s.JWTIssuer, audience: s.JWTAudience, keyFile: s.JWTKeys, keysURL: s.JWTKeysURL, leeway: s.JWTLeeway, roleClaim: s.JWTRoleClaim}
+	i := &issuer{name: s.JWTIssuer, audience: s.JWTAudience, keyFile: s.JWTKeys, keysURL: s.JWTKeysURL, roleClaim: s.JWTRoleClaim}
 	const all = "tokens need SHOP_JWT_ISSUER, SHOP_JWT_AUDIENCE, and SHOP_JWT_KEYS or SHOP_JWT_JWKS_URL"
 	switch {
 	case i.name == "":
@@ -36,8 +36,10 @@ func (s settings) issuer(given map[string]string) (*issuer, error) {
 		return nil, configError("SHOP_JWT_JWKS_URL: is missing; " + all)
 	case i.keyFile != "" && i.keysURL != "":
 		return nil, configError("SHOP_JWT_KEYS: keys come from a file or from SHOP_JWT_JWKS_URL, not from both")
-	case i.leeway < 0 || i.leeway > 5*time.Minute:
-		return nil, configError("SHOP_JWT_LEEWAY: expected 0s to 5m")
+	}
+	var err error
+	if i.leeway, err = time.ParseDuration(s.JWTLeeway); err != nil || i.leeway < 0 || i.leeway > 5*time.Minute {
+		return nil, configError("SHOP_JWT_LEEWAY: %q is no time from 0s to 5m", s.JWTLeeway)
 	}
 	for t := range strings.SplitSeq(s.JWTTypes, ",") {
 		if t = strings.TrimSpace(t); t == "" {

@@ -51,14 +51,14 @@ func TestACustomerSeesTheirOwnThingsAndNobodyElses(t *testing.T) {
 		for _, path := range []string{"/v1/orders", "/v1/orders?customer_id=ann", "/v1/payments?order_id=" + id, "/v1/shipments?order_id=" + id} {
 			require.Empty(t, bob.do("GET", path, nil).Body["data"], path)
 		}
-		require.Equal(t, 404, bob.do("POST", "/v1/orders/"+id+"/cancel", nil).Status)
+		require.Equal(t, 404, bob.do("POST", "/v1/orders/"+id+"/cancel", map[string]any{}).Status)
 		require.Equal(t, 403, ann.do("POST", "/v1/payments/"+payment+"/refunds", map[string]any{}, "Idempotency-Key", "r").Status)
-		require.Equal(t, 403, ann.do("POST", "/v1/shipments/"+shipment+"/dispatch", nil).Status)
+		require.Equal(t, 403, ann.do("POST", "/v1/shipments/"+shipment+"/dispatch", map[string]any{}).Status)
 		require.Equal(t, 403, ann.do("PUT", "/v1/products/MUG", map[string]any{"name": "Mug", "price": map[string]any{"amount": 1, "currency": "EUR"}}).Status)
 
 		again := bob.place("basket-1", own("pm_test_ok", "MUG", 2))
 		require.NotEqual(t, id, again.Body["id"], "another's key is another key")
-		require.Equal(t, 202, ann.do("POST", "/v1/orders/"+id+"/cancel", nil).Status)
+		require.Equal(t, 202, ann.do("POST", "/v1/orders/"+id+"/cancel", map[string]any{}).Status)
 		p.terminate()
 		s.audit()
 	})

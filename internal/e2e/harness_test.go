@@ -366,7 +366,7 @@ func (p *running) place(key string, body map[string]any) answer {
 }
 
 // databases are the names of all databases of a shop.
-var databases = []string{"catalog", "inventory", "payments", "testpsp", "shipping", "orders"}
+var databases = []string{"catalog", "customers", "inventory", "payments", "testpsp", "shipping", "orders", "notifications"}
 
 // open connects to one database past the shop. Its tables are qualified with prefix.
 func (s *shop) open(name string) (db *sql.DB, prefix string) {

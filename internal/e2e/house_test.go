@@ -15,7 +15,9 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/catalog"
+	"shop/internal/customers"
 	"shop/internal/inventory"
+	"shop/internal/notifications"
 	"shop/internal/orders"
 	"shop/internal/payments"
 	"shop/internal/platform/audit"
@@ -51,7 +53,7 @@ type module interface {
 func openHouse(t testing.TB, url string, transport func(bus.Transport) bus.Transport) *house {
 	t.Helper()
 	h := &house{t: t, dbs: map[string]*sqldb.DB{}, bus: bus.NewMemory()}
-	for _, name := range []string{"catalog", "inventory", "payments", "testpsp", "shipping", "orders"} {
+	for _, name := range databases {
 		h.dbs[name] = dbtest.Open(t, name, url)
 	}
 	var tr bus.Transport = h.bus
@@ -64,7 +66,9 @@ func openHouse(t testing.TB, url string, transport func(bus.Transport) bus.Trans
 	pay := payments.New(payments.Needs{DB: h.dbs["payments"], Bus: tr, Log: log, Clock: clock.System, Provider: payments.NewTestProvider(h.dbs["testpsp"], clock.System)})
 	shp := shipping.New(shipping.Needs{DB: h.dbs["shipping"], Bus: tr, Log: log, Clock: clock.System})
 	ord := orders.New(orders.Needs{DB: h.dbs["orders"], Bus: tr, Log: log, Clock: clock.System, Prices: cat, Inventory: inv, Payments: pay, Shipping: shp})
-	h.modules = []module{cat, inv, pay, shp, ord}
+	cus := customers.New(customers.Needs{DB: h.dbs["customers"], Bus: tr, Log: log, Clock: clock.System})
+	ntf := notifications.New(notifications.Needs{DB: h.dbs["notifications"], Bus: tr, Log: log, Clock: clock.System})
+	h.modules = []module{cat, cus, inv, pay, shp, ntf, ord}
 	edge := web.New(web.Options{Use: []func(http.Handler) http.Handler{authtest.Trust}})
 	for _, m := range h.modules {
 		m.Routes(edge)

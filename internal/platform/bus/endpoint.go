@@ -111,7 +111,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 // an outcome of the business is an event. It must not change the message: within a process, all who hear it have the same one.
 func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T) error) {
 	h := e.handlerOf(typeOf[T]())
-	e.setup = errors.Join(e.setup, e.cfg.Transport.Join(e.cfg.Context, h.typ.Topic()))
+	e.setup = errors.Join(e.setup, e.join(h.typ))
 	h.decode = func(body []byte) (any, error) {
 		var msg T
 		err := json.Unmarshal(body, &msg)
@@ -131,6 +131,13 @@ func Prefetch[T Body](e *Endpoint, load func(ctx context.Context, tx *sqldb.Tx, 
 // What the handlers write must fail if they are not; see sqldb.Kind.
 func Assume[T Body](e *Endpoint, what func(tx *sqldb.Tx, msgs []T)) {
 	e.handlerOf(typeOf[T]()).assume = func(tx *sqldb.Tx, msgs []any) { what(tx, typed[T](msgs)) }
+}
+
+func (e *Endpoint) join(t Type) error {
+	if s, ok := e.cfg.Transport.(selective); ok {
+		return s.joinFor(e.cfg.Context, t)
+	}
+	return e.cfg.Transport.Join(e.cfg.Context, t.Topic())
 }
 
 func typed[T Body](msgs []any) []T {

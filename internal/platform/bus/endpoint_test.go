@@ -85,3 +85,28 @@ func TestWhatIsPublishedInAFailedTransactionIsNotSent(t *testing.T) {
 		requireEachOnceInOrder(t, s.receiver, 1, 1)
 	})
 }
+
+// other is a second event of the context "sender".
+type other happened
+
+var otherType = NewEvent("sender", "other.happened", 1)
+
+func (other) MessageType() Type    { return otherType }
+func (m other) MessageKey() string { return m.Key }
+
+func TestAnEventThatNobodyHearsIsNotWrittenThoughOthersOfItsContextAre(t *testing.T) {
+	eachStreet(t, func(t *testing.T, s *street) {
+		On(s.to, record)
+		s.publish(other{"a", 1}, happened{"a", 0}, other{"a", 2})
+		waiting, err := Outbox(t.Context(), s.sender, 0, 10)
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+		require.Equal(t, happenedType.String(), waiting[0].Type)
+
+		require.NoError(t, s.memory.Join("somebody", otherType.Topic())) // who wants all
+		s.publish(other{"a", 3})
+		waiting, err = Outbox(t.Context(), s.sender, waiting[0].Row, 10)
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+	})
+}

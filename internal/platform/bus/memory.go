@@ -28,13 +28,15 @@ const memoryCapacity = 8192
 type Memory struct {
 	mu     sync.Mutex
 	topics map[string]map[string]*memoryQueue // topic → group → queue
+	whole  map[string]bool                    // topics of which a group wants everything
+	types  map[string]bool                    // of messages that a group wants
 	closed bool
 	pause  time.Duration // before a refused message comes again
 }
 
 // NewMemory opens a transport within this process.
 func NewMemory() *Memory {
-	return &Memory{topics: map[string]map[string]*memoryQueue{}, pause: 100 * time.Millisecond}
+	return &Memory{topics: map[string]map[string]*memoryQueue{}, whole: map[string]bool{}, types: map[string]bool{}, pause: 100 * time.Millisecond}
 }
 
 // Declare makes a topic known. A command topic stays an error to publish to until a group joins; an event nobody listens to is fine.
@@ -56,14 +58,27 @@ func (m *Memory) Join(group, topic string) error {
 		return ErrClosed
 	}
 	m.join(group, topic)
+	m.whole[topic] = true
 	return nil
 }
 
-// Heard reports whether any group has joined the topic.
-func (m *Memory) Heard(topic string) bool {
+// joinFor is Join for a group that wants only messages of this type; it calls it for each.
+func (m *Memory) joinFor(group string, t Type) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.topics[topic]) > 0
+	if m.closed {
+		return ErrClosed
+	}
+	m.join(group, t.Topic())
+	m.types[t.String()] = true
+	return nil
+}
+
+// heard reports whether any group wants messages of the type.
+func (m *Memory) heard(t Type) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.whole[t.Topic()] || m.types[t.String()]
 }
 
 func (m *Memory) declare(topic string) map[string]*memoryQueue {
@@ -250,6 +265,7 @@ func (s *memorySubscriber) Subscribe(ctx context.Context, topic string) (<-chan 
 		return nil, ErrClosed
 	}
 	q := m.join(s.group, topic)
+	m.whole[topic] = true
 	q.feeds++
 	out := make(chan *message.Message)
 	s.feeds.Go(func() { s.feed(ctx, q, out) })

@@ -57,13 +57,19 @@ type letter struct {
 	value       Body // what Body is the JSON of; nil when it was read from the outbox
 }
 
+// selective is a transport that knows who hears what: nobody but this process can.
+type selective interface {
+	joinFor(group string, t Type) error
+	heard(t Type) bool
+}
+
 // Publish writes messages into the outbox; they leave after the transaction is committed. Call it when the transaction holds the aggregate
 // (its row lock, or its new version), so that the order of the outbox is the order of the aggregate.
 func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) error {
-	audience, _ := e.cfg.Transport.(interface{ Heard(topic string) bool })
+	audience, _ := e.cfg.Transport.(selective)
 	for _, b := range bodies {
 		t := b.MessageType()
-		if audience != nil && t.Kind == Event && !audience.Heard(t.Topic()) {
+		if audience != nil && t.Kind == Event && !audience.heard(t) {
 			continue // nobody in this process listens, and nobody outside can
 		}
 		body, err := json.Marshal(b)

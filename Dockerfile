@@ -18,4 +18,5 @@ ENV SHOP_DATA=/data
 VOLUME /data
 EXPOSE 8080
 ENTRYPOINT ["/shop"]
+# On all addresses, so it asks for an issuer of tokens: -e SHOP_JWT_ISSUER=… -e SHOP_JWT_AUDIENCE=… -e SHOP_JWT_JWKS_URL=…
 CMD ["serve", "--addr=0.0.0.0:8080"]

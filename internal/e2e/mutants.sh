@@ -45,6 +45,9 @@ plant "delete before acknowledge: what is under way is lost with the process" \
 plant "a compensation left out: a cancelled order keeps the money" \
   internal/orders/order.go 's/st := o\.Steps\[s\]\.State; s != confirmOrder &&/st := o.Steps[s].State; s != confirmOrder \&\& s != takePayment \&\&/' ./internal/orders
 
+plant "no owner check: a customer sees another's order" \
+  internal/orders/owner.go 's/if !who\.ActsFor\(customerID\)/if !who.Known()/' ./internal/orders 'Customer'
+
 plant "an autocommitted write" \
   internal/platform/sqldb/db.go 's/\z/\n\/\/ Exec writes without a transaction.\nfunc (db *DB) Exec(ctx context.Context, query string) error {\n\t_, err := db.write.ExecContext(ctx, query)\n\treturn err\n}\n/' ./internal
 

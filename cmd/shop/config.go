@@ -35,6 +35,14 @@ type settings struct {
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
 	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
+	CacheURL       string `env:"SHOP_CACHE_URL"`
+	TrustedProxies string `env:"SHOP_TRUSTED_PROXIES"`
+	RateCustomer   string `env:"SHOP_RATE_LIMIT_CUSTOMER" envDefault:"6000"`
+	RateAddress    string `env:"SHOP_RATE_LIMIT_ADDRESS" envDefault:"6000"`
+	RateStaff      string `env:"SHOP_RATE_LIMIT_STAFF" envDefault:"0"`
+	RateFailures   string `env:"SHOP_RATE_LIMIT_FAILURES" envDefault:"60"`
+	MaxConcurrent  string `env:"SHOP_MAX_CONCURRENT" envDefault:"512"`
+
 	JWTIssuer      string `env:"SHOP_JWT_ISSUER"`
 	JWTAudience    string `env:"SHOP_JWT_AUDIENCE"`
 	JWTKeys        string `env:"SHOP_JWT_KEYS"`
@@ -55,11 +63,12 @@ type config struct {
 	signer          *auth.Signer      // instead of the development key, in a shop that a command starts for itself
 	token           string            // for the commands that are clients
 	busURL          string
+	front           frontConfig
 	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
 	service         string
 
-	warnings []string // settings that nobody knows
+	warnings []string // settings that have no effect
 }
 
 // configError says on one line which setting is wrong, and why.
@@ -142,6 +151,9 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 		return c, configError("%s: this version carries messages only within one process: %s", origin["SHOP_BUS_URL"], memoryBus)
 	}
 	if c.databases, err = s.databaseURLs(given, origin); err != nil {
+		return c, err
+	}
+	if c.front, c.warnings, err = s.front(given, c.hosted); err != nil {
 		return c, err
 	}
 	if c.mail, err = s.mail(); err != nil {
@@ -254,6 +266,9 @@ func unknownSettings(given map[string]string) []string {
 	}
 	for _, name := range databaseNames() {
 		known[databaseVariable(name)] = true
+	}
+	for _, name := range contextNames() {
+		known[contextVariable(name)] = true
 	}
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {

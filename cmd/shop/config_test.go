@@ -156,7 +156,7 @@ func TestKeysThatCannotBeHadAreExitCode3(t *testing.T) {
 
 func TestSettingsThatNobodyKnowsAreNamed(t *testing.T) {
 	c, err := configured(t, []string{
-		"SHOP_ADRR=:1", "SHOP_PAYMENTS_URL=http://x", "HOME=/root", "SHOPPING=1", // two of ours that do nothing
+		"SHOP_ADRR=:1", "SHOP_PAYMENTS_URI=http://x", "HOME=/root", "SHOPPING=1", // two of ours that do nothing
 		"SHOP_TEST_DATA=x", "SHOP_FAILPOINT=x", // of the tests
 		"SHOP_SERVICE_HOST=10.0.0.1", "SHOP_SERVICE_PORT=80", "SHOP_SERVICE_PORT_HTTP=80", "SHOP_PORT=tcp://10.0.0.1:80", "SHOP_PORT_80_TCP=tcp://10.0.0.1:80",
 		"SHOP_PORT_80_TCP_ADDR=10.0.0.1", "SHOP_PORT_80_TCP_PORT=80", "SHOP_PORT_80_TCP_PROTO=tcp", // of Kubernetes
@@ -164,7 +164,7 @@ func TestSettingsThatNobodyKnowsAreNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, c.warnings, 2)
 	require.Contains(t, c.warnings[0], "SHOP_ADRR")
-	require.Contains(t, c.warnings[1], "SHOP_PAYMENTS_URL")
+	require.Contains(t, c.warnings[1], "SHOP_PAYMENTS_URI")
 }
 
 func TestAListOfContextsIsReadInAnyOrder(t *testing.T) {

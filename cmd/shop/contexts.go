@@ -81,13 +81,14 @@ var contextMap = []contextSpec{
 		asks:  []string{"catalog", "inventory", "payments", "shipping"},
 		talks: []string{"inventory", "payments", "shipping"},
 		build: func(h *host) module {
-			return orders.New(orders.Needs{
+			h.orders = orders.New(orders.Needs{
 				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock,
 				Prices:    h.catalog,
 				Inventory: h.inventory,
 				Payments:  h.payments,
 				Shipping:  h.shipping,
 			})
+			return h.orders
 		},
 	},
 	{

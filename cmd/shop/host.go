@@ -17,6 +17,7 @@ import (
 	"shop/internal/catalog"
 	"shop/internal/customers"
 	"shop/internal/inventory"
+	"shop/internal/orders"
 	"shop/internal/payments"
 	"shop/internal/platform/auth"
 	"shop/internal/platform/bus"
@@ -38,10 +39,13 @@ type host struct {
 	locks     dirLocks
 	modules   []hosted
 
+	front *front
+
 	// those that others ask; see contextMap
 	catalog   *catalog.Module
 	customers *customers.Module
 	inventory *inventory.Module
+	orders    *orders.Module
 	payments  *payments.Module
 	shipping  *shipping.Module
 
@@ -110,6 +114,9 @@ func (h *host) start(ctx context.Context) error {
 	if err := h.listen(ctx); err != nil {
 		return err
 	}
+	if err := h.front.start(ctx); err != nil {
+		return err
+	}
 	var g errgroup.Group // at once, so that all listen before the first has become the leader of its context and sends what is left from last time
 	for _, m := range h.modules {
 		g.Go(func() error {
@@ -133,15 +140,16 @@ func (h *host) start(ctx context.Context) error {
 func (h *host) listen(ctx context.Context) error {
 	h.health = web.NewHealth(h.log)
 	registry := prometheus.NewRegistry()
-	edge := web.New(web.Options{
-		Version: version, Logger: h.log, Health: h.health, Metrics: registry,
-		Use: []func(http.Handler) http.Handler{auth.Middleware(h.verifier, nil, web.WriteProblem)},
-	})
+	var err error
+	if h.front, err = h.openFront(registry); err != nil {
+		return err
+	}
+	edge := web.New(web.Options{Version: version, Logger: h.log, Health: h.health, Metrics: registry, Use: h.front.around})
 	for _, m := range h.modules {
 		m.Routes(edge)
 	}
+	h.front.gateway.Routes(edge)
 	h.watch(registry)
-	var err error
 	if h.cfg.adminAddr != "" {
 		if h.admin, err = listen(ctx, h.cfg.adminAddr, web.Admin(h.health, registry)); err != nil {
 			return err
@@ -191,7 +199,11 @@ func (h *host) stop() error {
 	for _, m := range h.modules {
 		g.Go(func() error { return m.Stop(ctx) })
 	}
-	errs = append(errs, g.Wait(), h.close())
+	errs = append(errs, g.Wait())
+	if h.front != nil {
+		errs = append(errs, h.front.stop())
+	}
+	errs = append(errs, h.close())
 	if h.admin != nil { // last: until here it can be seen how the stop goes on
 		errs = append(errs, h.admin.stop(time.Second))
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"shop/internal/platform/telemetry"
 )
@@ -12,6 +13,20 @@ import (
 // another header needs it here.
 var requestHeaders = []string{
 	"Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-Modified-Since", "If-None-Match", "Prefer", "User-Agent",
+}
+
+// via is how a gateway signs what it passes on (RFC 9110, 7.6.3), and maxHops how many signatures are no mistake yet: of two processes that lead to each other.
+const (
+	via     = "1.1 shop"
+	maxHops = 3
+)
+
+func goesInCircles(h http.Header) bool {
+	hops := 0
+	for _, line := range h["Via"] {
+		hops += strings.Count(line, via)
+	}
+	return hops > maxHops
 }
 
 // forward makes the headers of the request to a context elsewhere: the client's that may pass, where it comes from, and the trace it belongs to.
@@ -28,6 +43,7 @@ func (m *Module) forward(in *http.Request) http.Header {
 	if from := m.needs.Client(in); from.IsValid() {
 		out.Set("X-Forwarded-For", from.String())
 	}
+	out["Via"] = append(slices.Clone(in.Header["Via"]), via)
 	if trace := telemetry.Traceparent(in.Context()); trace != "" {
 		out.Set("Traceparent", trace)
 	}

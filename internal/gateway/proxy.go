@@ -87,6 +87,11 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 		web.WriteProblem(w, r, errNotHere)
 		return
 	}
+	if goesInCircles(r.Header) {
+		m.log.Error("requests go in circles: two processes lead to each other", zap.String("context", to.context))
+		web.WriteProblem(w, r, ErrUpstream)
+		return
+	}
 	body, err := web.ReadBody(r)
 	if err != nil {
 		web.WriteProblem(w, r, err)

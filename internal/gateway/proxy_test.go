@@ -154,7 +154,9 @@ func TestWhatAClientCouldPretendStaysAtTheGateway(t *testing.T) {
 		"X-Request-Id: mine\r\nX-HTTP-Method-Override: DELETE\r\nX-Original-Url: /admin\r\nTransfer-Encoding: chunked\r\nTe: trailers\r\nProxy-Authorization: Basic eA==\r\n" +
 		"Cookie: session=1\r\nTracestate: a=b\r\nBaggage: user=admin\r\nAccept: application/json\r\n\r\n0\r\n\r\n")
 	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "1.1 shop", got.Get("Via"))
 	got.Del("Traceparent")
+	got.Del("Via")
 	require.Equal(t, http.Header{"Accept": {"application/json"}, "X-Forwarded-For": {"127.0.0.1"}}, got)
 }
 
@@ -224,6 +226,18 @@ func TestAContextThatIsDownIsAProblemOfItsOwn(t *testing.T) {
 	require.Contains(t, res.text, "cannot be reached")
 	require.NotContains(t, res.text, "127.0.0.1", "where it is is nobody's business")
 	require.Equal(t, "1", res.Header.Get("Retry-After"))
+}
+
+func TestProcessesThatLeadToEachOtherEndTheCircle(t *testing.T) {
+	var hops atomic.Int64
+	var first entry
+	first = elsewhere(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		hops.Add(1)
+		first.Config.Handler.ServeHTTP(w, r)
+	}))
+	res := first.send("GET", "/v1/orders", "")
+	require.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	require.EqualValues(t, 4, hops.Load())
 }
 
 func TestARequestWithEffectsIsSentOnceWhateverHappens(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 const (
 	courierBatch  = 256                    // intents read at once
+	courierGather = 50 * time.Millisecond  // between being woken and looking: intents that come together share statements and commits
 	recordPause   = 100 * time.Millisecond // between two tries to write an outcome down
 	recordAtMost  = 3 * time.Second        // for one try, also while stopping
 	longestSilent = time.Minute            // between two tries to reach a mail server
@@ -66,6 +67,10 @@ func (c *courier) run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-tick.C:
 		case <-c.wake:
+			select {
+			case <-ctx.Done():
+			case <-time.After(courierGather):
+			}
 		}
 	}
 }

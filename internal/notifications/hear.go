@@ -25,37 +25,18 @@ func refunded(e ordersapi.OrderRefunded) news {
 	return news{kind: refundedKind, occasion: e.RefundID, Total: e.Total, Amount: e.Amount, Refunded: e.Refunded}
 }
 
-// about makes an intent of each event of a type.
+// about makes an intent of each event of a type, unless there is one, and wakes the courier once it is durable.
 func about[E bus.Body](m *Module, say func(E) (ordersapi.Summary, news)) {
-	bus.Prefetch(m.endpoint, func(ctx context.Context, tx *sqldb.Tx, events []E) error {
-		var customers []string
-		for _, e := range events {
-			if s, _ := say(e); s.Email == "" {
-				customers = append(customers, s.CustomerID)
-			}
-		}
-		return loadKnown(ctx, tx, customers)
-	})
-	bus.On(m.endpoint, func(ctx context.Context, tx *sqldb.Tx, e E) error {
+	bus.On(m.endpoint, func(_ context.Context, tx *sqldb.Tx, e E) error {
 		s, n := say(e)
-		return m.intend(ctx, tx, s, n)
+		m.intend(tx, s, n)
+		return nil
 	})
 }
 
-// intend writes the intent, unless there is one, and wakes the courier once it is durable. A message that nobody can be sent is skipped at once.
-func (m *Module) intend(ctx context.Context, tx *sqldb.Tx, s ordersapi.Summary, n news) error {
-	reachable := s.Email != ""
-	if !reachable {
-		var err error
-		if reachable, err = known(ctx, tx, s.CustomerID); err != nil {
-			return err
-		}
-	}
-	insertIntent(tx, s, n, reachable, m.clock.Now())
-	if reachable {
-		tx.AfterCommit(m.courier.wakeUp)
-	}
-	return nil
+func (m *Module) intend(tx *sqldb.Tx, s ordersapi.Summary, n news) {
+	insertIntent(tx, s, n, m.clock.Now())
+	tx.AfterCommit(m.courier.wakeUp)
 }
 
 // lateContact is for how long after an order its customer's profile may be heard of: events of two contexts come in any order.

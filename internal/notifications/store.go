@@ -18,47 +18,11 @@ type contact struct {
 	Version    int64  `db:"version"`
 }
 
-// knownKey marks in a transaction's locals whether there is a contact of a customer to write to.
-type knownKey string
-
-// loadKnown finds out, with one statement, which of the customers can be written to. Errors: sqldb.ErrUnavailable.
-func loadKnown(ctx context.Context, tx *sqldb.Tx, customers []string) error {
-	missing := make([]string, 0, len(customers))
-	for _, c := range customers {
-		if _, loaded := tx.Local(knownKey(c)); !loaded {
-			missing = append(missing, c)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	var found []string
-	if err := tx.Select(ctx, &found, `SELECT customer_id FROM contacts WHERE customer_id IN {$1} AND NOT erased`, missing); err != nil {
-		return err
-	}
-	for _, c := range missing {
-		tx.SetLocal(knownKey(c), false)
-	}
-	for _, c := range found {
-		tx.SetLocal(knownKey(c), true)
-	}
-	return nil
-}
-
-func known(ctx context.Context, tx *sqldb.Tx, customer string) (bool, error) {
-	if err := loadKnown(ctx, tx, []string{customer}); err != nil {
-		return false, err
-	}
-	is, _ := tx.Local(knownKey(customer))
-	return is.(bool), nil
-}
-
 // saveContact keeps the contact, unless a later version is there. Errors: sqldb.ErrUnavailable.
 func saveContact(ctx context.Context, tx *sqldb.Tx, c contact) error {
 	_, err := tx.Exec(ctx, `INSERT INTO contacts (customer_id, name, email, erased, version) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, email = excluded.email, erased = excluded.erased, version = excluded.version
 		WHERE contacts.version < excluded.version`, c.CustomerID, c.Name, c.Email, c.Erased, c.Version)
-	tx.SetLocal(knownKey(c.CustomerID), !c.Erased)
 	return err
 }
 
@@ -81,22 +45,21 @@ func forgetAddresses(ctx context.Context, tx *sqldb.Tx, customer string, now tim
 	return err
 }
 
+// reachable is whether somebody can be written to: the order says an address, or the customer's profile does.
+const reachable = `(r.email <> '' OR c.customer_id IS NOT NULL AND NOT c.erased)`
+
+// Whether the customer is known is asked by the statement that writes, so that a transaction takes no round trip for it.
 var insertIntents = sqldb.Many{
 	SQL: `INSERT INTO intents (id, order_id, kind, occasion, customer_id, email, data, state, channel, problem, attempts, claim, due_at, created_at, updated_at, sent_at)
-		SELECT r.id, r.order_id, r.kind, r.occasion, r.customer_id, r.email, r.data, r.state, '', r.problem, 0, '', r.due_at, r.created_at, r.created_at, 0
-		FROM {rows} WHERE true ON CONFLICT (id) DO NOTHING`,
-	Columns: "id text, order_id text, kind text, occasion text, customer_id text, email text, data json, state text, problem text, due_at bigint, created_at bigint",
+		SELECT r.id, r.order_id, r.kind, r.occasion, r.customer_id, r.email, r.data, CASE WHEN ` + reachable + ` THEN 'pending' ELSE 'skipped' END, '',
+			CASE WHEN ` + reachable + ` THEN '' ELSE '` + noAddress + `' END, 0, '', CASE WHEN ` + reachable + ` THEN r.created_at ELSE 0 END, r.created_at, r.created_at, 0
+		FROM {rows} LEFT JOIN contacts c ON c.customer_id = r.customer_id WHERE true ON CONFLICT (id) DO NOTHING`,
+	Columns: "id text, order_id text, kind text, occasion text, customer_id text, email text, data json, created_at bigint",
 }
 
-// insertIntent writes an intent at the end of the transaction. One that is there already stays as it is.
-func insertIntent(tx *sqldb.Tx, s ordersapi.Summary, n news, reachable bool, now time.Time) {
-	at := sqldb.Micros(now)
-	st, problem, due := pending, "", at
-	if !reachable {
-		st, problem, due = skipped, noAddress, 0
-	}
-	tx.Queue(&insertIntents, intentID(s.OrderID, n.kind, n.occasion), s.OrderID, string(n.kind), n.occasion, s.CustomerID, s.Email,
-		sqldb.Marshal(n), string(st), problem, due, at)
+// insertIntent writes an intent at the end of the transaction, skipped when nobody can be written to. One that is there already stays as it is.
+func insertIntent(tx *sqldb.Tx, s ordersapi.Summary, n news, now time.Time) {
+	tx.Queue(&insertIntents, intentID(s.OrderID, n.kind, n.occasion), s.OrderID, string(n.kind), n.occasion, s.CustomerID, s.Email, sqldb.Marshal(n), sqldb.Micros(now))
 }
 
 // claim takes a pending intent for an attempt that has to be over at until, and reports whether it could. The same claim may be made again.

@@ -71,7 +71,7 @@ func parseKeys(data []byte) (*keySet, error) {
 	var left []error
 	for i := range parsed.Len() {
 		j, _ := parsed.Key(i)
-		k, print, err := newKey(j)
+		k, fingerprint, err := newKey(j)
 		switch {
 		case errors.Is(err, errPrivateKey):
 			return nil, err
@@ -83,7 +83,7 @@ func parseKeys(data []byte) (*keySet, error) {
 			return nil, errors.New("two keys are the same, or have the same kid")
 		}
 		set.byID[k.id] = k
-		prints = append(prints, print)
+		prints = append(prints, fingerprint)
 	}
 	if len(set.byID) == 0 {
 		return nil, fmt.Errorf("there is no key that can be used: %w", errors.Join(append(left, errors.New("expected Ed25519, P-256, or RSA of at least 2048 bits"))...))

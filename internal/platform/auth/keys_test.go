@@ -103,15 +103,15 @@ func TestKeysAndCertificatesAreReadFromPEM(t *testing.T) {
 }
 
 func TestTheFingerprintOfASetDoesNotDependOnItsOrder(t *testing.T) {
-	print := func(keys ...string) string {
+	fingerprint := func(keys ...string) string {
 		s, err := parseKeys(set(keys...))
 		require.NoError(t, err)
 		return s.fingerprint
 	}
-	require.Equal(t, print(rfcEC, rfcOKP), print(rfcOKP, secret, rfcEC))
-	require.NotEqual(t, print(rfcEC, rfcOKP), print(rfcEC))
-	require.NotEqual(t, print(rfcRSA), print(with(rfcRSA, `"alg":"PS256"`)))
-	require.NotEqual(t, print(rfcOKP), print(strings.Replace(rfcOKP, `"3"`, `"4"`, 1)))
+	require.Equal(t, fingerprint(rfcEC, rfcOKP), fingerprint(rfcOKP, secret, rfcEC))
+	require.NotEqual(t, fingerprint(rfcEC, rfcOKP), fingerprint(rfcEC))
+	require.NotEqual(t, fingerprint(rfcRSA), fingerprint(with(rfcRSA, `"alg":"PS256"`)))
+	require.NotEqual(t, fingerprint(rfcOKP), fingerprint(strings.Replace(rfcOKP, `"3"`, `"4"`, 1)))
 }
 
 func TestAFullMemoryKeepsWhatIsInUse(t *testing.T) {

@@ -25,8 +25,12 @@ func refunded(e ordersapi.OrderRefunded) news {
 	return news{kind: refundedKind, occasion: e.RefundID, Total: e.Total, Amount: e.Amount, Refunded: e.Refunded}
 }
 
+// company is how long a message to a customer may wait to share a transaction with others.
+const company = 100 * time.Millisecond
+
 // about makes an intent of each event of a type, unless there is one, and wakes the courier once it is durable.
 func about[E bus.Body](m *Module, say func(E) (ordersapi.Summary, news)) {
+	bus.Patient[E](m.endpoint, company)
 	bus.On(m.endpoint, func(_ context.Context, tx *sqldb.Tx, e E) error {
 		s, n := say(e)
 		m.intend(tx, s, n)

@@ -35,7 +35,7 @@ import (
 //	cut@…      the message is taken, and the connection cut instead of the answer, the first time
 //	mute@…     the message is taken, and no answer comes, the first time
 type inbox struct {
-	t      *testing.T
+	t      testing.TB
 	server *smtp.Server
 	addr   *net.TCPAddr
 	trust  *tls.Config // trusts it
@@ -52,7 +52,7 @@ type inbox struct {
 type post struct{ from, to, raw string }
 
 // openInbox starts a mail server; alter may change it before.
-func openInbox(t *testing.T, alter func(*smtp.Server)) *inbox {
+func openInbox(t testing.TB, alter func(*smtp.Server)) *inbox {
 	t.Helper()
 	b := &inbox{t: t, seen: map[string]int{}, closed: make(chan struct{}), mute: make(chan struct{}, 16)}
 	b.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
@@ -193,7 +193,7 @@ func (s *session) Reset()        {}
 func (s *session) Logout() error { return nil }
 
 // selfSigned is a certificate for 127.0.0.1, and who trusts it.
-func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+func selfSigned(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

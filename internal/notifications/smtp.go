@@ -92,7 +92,7 @@ func (s *smtpSender) compose(in intent) (*gomail.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := gomail.NewMsg()
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(&s.mail.From)
 	m.ToMailAddress(&mail.Address{Name: oneLine(in.Name), Address: to.Address})
 	m.Subject(oneLine(text.subject))

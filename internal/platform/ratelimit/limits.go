@@ -38,6 +38,7 @@ type Limits struct {
 	refuse                             func(http.ResponseWriter, *http.Request, error)
 	customer, staff, address, failures *policy
 	counters                           []*sharedCounter
+	held                               chan struct{}
 }
 
 // policy is one limit, by the name it has in the headers.
@@ -46,11 +47,20 @@ type policy struct {
 	window  *window
 	header  []string
 	refused prometheus.Counter
+	patient *window // refusals that are told at once
 }
+
+// Whoever goes on asking when they were told to wait is answered late: a program that sends what it can on each of its connections, and waits for the answers, then sends
+// little.
+const (
+	toldAtOnce = 10 // refusals, in a window
+	late       = 500 * time.Millisecond
+	maxHeld    = 1024 // answers that are late at a time; more are given at once
+)
 
 // New makes the limits.
 func New(o Options) *Limits {
-	l := &Limits{proxies: o.Proxies, refuse: o.Refuse}
+	l := &Limits{proxies: o.Proxies, refuse: o.Refuse, held: make(chan struct{}, maxHeld)}
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "shop_rate_limited_total", Help: "Requests refused because a client asked too often, by the limit that it reached.",
 	}, []string{"policy"})
@@ -70,7 +80,8 @@ func New(o Options) *Limits {
 			return c
 		})
 		header := strconv.Quote(name) + ";q=" + strconv.Itoa(w.limit) + ";w=" + strconv.Itoa(int(w.length/time.Second))
-		return &policy{name: name, window: w, header: []string{header}, refused: refused.WithLabelValues(name)}
+		patient := &window{limit: toldAtOnce, length: w.length, counter: httprate.NewLocalLimitCounter(w.length)}
+		return &policy{name: name, window: w, header: []string{header}, refused: refused.WithLabelValues(name), patient: patient}
 	}
 	l.customer, l.staff, l.address, l.failures = add("customer", o.Customer), add("staff", o.Staff), add("address", o.Address), add("failures", o.Failures)
 	return l
@@ -97,7 +108,7 @@ func (l *Limits) Middleware(next http.Handler) http.Handler {
 		h["Ratelimit-Policy"] = p.header
 		h["Ratelimit"] = []string{p.status(v)}
 		if !v.allowed {
-			p.refused.Inc()
+			l.turnAway(r, p, client)
 			h.Set("Retry-After", seconds(v.retry))
 			l.refuse(w, r, ErrTooMany)
 			return
@@ -123,11 +134,32 @@ func (l *Limits) Failed(r *http.Request) (blocked bool) {
 	if l.failures == nil {
 		return false
 	}
-	v := l.failures.window.take(addressKey(l.proxies.Address(r)))
+	address := addressKey(l.proxies.Address(r))
+	v := l.failures.window.take(address)
 	if !v.allowed {
-		l.failures.refused.Inc()
+		l.turnAway(r, l.failures, address)
 	}
 	return !v.allowed
+}
+
+// turnAway counts a refusal, and holds the answer back from a client who does not listen.
+func (l *Limits) turnAway(r *http.Request, p *policy, client string) {
+	p.refused.Inc()
+	if p.patient.take(client).allowed {
+		return
+	}
+	select {
+	case l.held <- struct{}{}:
+		defer func() { <-l.held }()
+	default:
+		return
+	}
+	wait := time.NewTimer(late)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-r.Context().Done():
+	}
 }
 
 // status is the value of RateLimit: "customer";r=999;t=10.

@@ -22,8 +22,8 @@ type Options struct {
 	Metrics prometheus.Registerer // default: no metrics
 	MaxBody int64                 // longest request body in bytes; default 1 MiB
 
-	// Use runs around every route of Edge.Router and Edge.API, inside the edge's own middleware and only when a route
-	// matches: authentication, rate limits.
+	// Use runs around every route of Edge.Router and Edge.API, and around the answer that there is none, inside the edge's own
+	// middleware: authentication, rate limits.
 	Use []func(http.Handler) http.Handler
 	// TraceID takes the trace id from tracing, when that is on and has begun a span before the edge is reached.
 	TraceID func(context.Context) string
@@ -44,7 +44,7 @@ func New(o Options) *Edge {
 	o = withDefaults(o)
 	root := chi.NewRouter()
 	root.Use(observe(o), recoverPanics(o.Logger), secure, limitRequest(o.MaxBody), headAsGet)
-	root.NotFound(notFound)
+	root.NotFound(chi.Chain(o.Use...).HandlerFunc(notFound).ServeHTTP)
 	root.MethodNotAllowed(methodNotAllowed(root))
 
 	routes := root.With(o.Use...)

@@ -332,7 +332,7 @@ func (p *running) try(method, url string, body any, headers ...string) (answer, 
 		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	a := answer{Status: resp.StatusCode}
+	a := answer{Status: resp.StatusCode, Header: resp.Header}
 	if a.Raw, err = io.ReadAll(resp.Body); err != nil {
 		return answer{}, err
 	}

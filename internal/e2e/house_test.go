@@ -99,6 +99,7 @@ func (h *house) stop() {
 
 type answer struct {
 	Status int
+	Header http.Header
 	Body   map[string]any
 	Raw    []byte
 }

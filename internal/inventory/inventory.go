@@ -34,6 +34,7 @@ type Module struct {
 	endpoint *bus.Endpoint
 	answers  *web.Idempotency
 	lapsing  *sqldb.Kind
+	recent   *recent
 
 	hold, grace, sweepEvery time.Duration
 }
@@ -54,6 +55,7 @@ func New(n Needs) *Module {
 		hold:       orDefault(n.Hold, 15*time.Minute),
 		grace:      orDefault(n.Grace, 15*time.Second),
 		sweepEvery: orDefault(n.Sweep, time.Second),
+		recent:     newRecent(),
 	}
 	m.lapsing = &sqldb.Kind{Name: "lapsing", Prepare: prepareLapses}
 
@@ -66,6 +68,7 @@ func New(n Needs) *Module {
 	bus.Assume(m.endpoint, assumeEnough)
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ExtendReservation])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.CommitReservation])
+	bus.Assume(m.endpoint, m.assumeHeld)
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ReleaseStock])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ShipStock])
 	m.endpoint.WhileLeading(m.sweepLoop)

@@ -87,6 +87,9 @@ func (m *Module) decide(ctx context.Context, tx *sqldb.Tx, r reservation, c inve
 		take(tx, lines, now)
 	}
 	saveReservation(tx, r)
+	if next == held {
+		m.remember(tx, r)
+	}
 	return r, nil
 }
 

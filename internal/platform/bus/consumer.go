@@ -222,7 +222,7 @@ func (c *consumer) admit(d *delivery) {
 // submit hands the message to the database, where it shares a transaction with whatever else waits: to be applied, or, when that was tried often enough, to
 // be buried.
 func (c *consumer) submit(d *delivery) {
-	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep)}, false
+	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep), Patience: d.handler.patience}, false
 	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		job, buried = c.burial(d), true
 	}

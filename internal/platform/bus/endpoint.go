@@ -68,6 +68,7 @@ type handler struct {
 	apply    func(ctx context.Context, tx *sqldb.Tx, msg any) error
 	prefetch func(ctx context.Context, tx *sqldb.Tx, msgs []any) error
 	assume   func(tx *sqldb.Tx, msgs []any)
+	patience time.Duration
 }
 
 // NewEndpoint makes a context's endpoint. Register handlers before Start.
@@ -138,6 +139,12 @@ func (e *Endpoint) join(t Type) error {
 		return s.joinFor(e.cfg.Context, t)
 	}
 	return e.cfg.Transport.Join(e.cfg.Context, t.Topic())
+}
+
+// Patient says that nobody waits for what the messages of a type bring about: they may wait so long for a transaction that is made for others, or for company.
+// A transaction costs the same whatever is in it, so that what can wait costs next to nothing.
+func Patient[T Body](e *Endpoint, patience time.Duration) {
+	e.handlerOf(typeOf[T]()).patience = patience
 }
 
 func typed[T Body](msgs []any) []T {

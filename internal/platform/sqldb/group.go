@@ -131,7 +131,8 @@ type lane struct {
 	closed  bool
 
 	patient []*job      // wait for a transaction of others
-	enough  *time.Timer // ends their patience
+	enough  *time.Timer // ends the patience of the least patient,
+	until   time.Time   // at this time
 
 	cautious int  // for how many batches
 	spoiler  *job // whose error ended the last attempt; nil when it was none of a single job
@@ -186,12 +187,13 @@ func (l *lane) run() {
 	l.hangUp()
 }
 
-// gather waits for a job that is in a hurry, or for the end of the others' patience, and takes with it whatever else waits. open is false when no more will come.
+// gather waits for a job that is in a hurry, for the end of the others' patience, or for so many of them that they fill a batch, and takes with it whatever else
+// waits. open is false when no more will come.
 func (l *lane) gather() (batch []*job, open bool) {
 	for {
-		var impatient bool
 		batch, open = l.take(batch)
-		if len(batch) == 0 && open {
+		impatient := len(l.patient) >= l.db.cfg.Batch
+		if len(batch) == 0 && open && !impatient {
 			select {
 			case <-l.wake:
 				continue
@@ -229,7 +231,8 @@ func (l *lane) take(batch []*job) (_ []*job, open bool) {
 			batch = l.live(append(batch, j))
 			continue
 		}
-		if len(l.patient) == 0 {
+		if until := time.Now().Add(j.Patience); len(l.patient) == 0 || until.Before(l.until) {
+			l.until = until
 			l.enough.Reset(j.Patience)
 		}
 		l.patient = append(l.patient, j)

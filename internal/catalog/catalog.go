@@ -28,6 +28,7 @@ type Module struct {
 	endpoint *bus.Endpoint
 	prices   *priceCache
 	pages    *sqldb.Loader[pageKey, web.Page[productBody]]
+	known    pages
 }
 
 var (

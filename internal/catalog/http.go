@@ -203,24 +203,3 @@ func pageOf(rows []product, limit int) web.Page[productBody] {
 	}
 	return web.NewPage(bodies, limit, func(last productBody) string { return web.Cursor(last.SKU) })
 }
-
-// pageKey names a page of the list.
-type pageKey struct {
-	after string
-	limit int
-}
-
-// readPages reads pages, and encodes each once for all who wait for it.
-func (m *Module) readPages(ctx context.Context, keys []pageKey) (map[pageKey]web.Page[productBody], error) {
-	pages := make(map[pageKey]web.Page[productBody], len(keys))
-	for _, k := range keys {
-		rows, err := m.list(ctx, k.after, k.limit+1)
-		if err != nil {
-			return nil, err
-		}
-		if pages[k], err = pageOf(rows, k.limit).Encoded(); err != nil {
-			return nil, err
-		}
-	}
-	return pages, nil
-}

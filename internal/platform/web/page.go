@@ -36,6 +36,9 @@ func (p Page[T]) Encoded() (_ Page[T], err error) {
 	return p, err
 }
 
+// Size is the length of the page's JSON; 0 if it is not Encoded.
+func (p Page[T]) Size() int { return len(p.encoded) }
+
 // NewPage makes a page of at most limit items from a query that asked for limit+1 rows: the extra row only tells that
 // there is more. cursor gives the parts that continue after an item, see Cursor.
 func NewPage[T any](rows []T, limit int, cursor func(last T) string) Page[T] {

@@ -67,6 +67,24 @@ func TestAnOrderIsPlacedAndSeenThroughAProcessThatHostsNoOrders(t *testing.T) {
 	p.terminate()
 }
 
+func TestTheDetailsOfAnOrderHearOfChangesOfItsCustomer(t *testing.T) {
+	p := newEmptyShop(t, "sqlite:"+t.TempDir()).serve()
+	p.product("MUG", 1250, 100)
+	ann := p.as("ann")
+	path := "/v1/orders/" + ann.place("1", own("pm_test_ok", "MUG", 1)).Body["id"].(string) + "/details"
+	customer := func() any { return ann.do("GET", path, nil).Body["customer"] }
+	require.Nil(t, customer(), "there is no profile yet")
+	a := ann.do("POST", "/v1/customers", map[string]any{"name": "Ann", "email": "ann@example.org"}, "Idempotency-Key", "1")
+	require.Equal(t, 201, a.Status, string(a.Raw))
+	require.Equal(t, "Ann", customer().(map[string]any)["name"], "that there is none is not kept")
+	began := time.Now()
+	a = ann.do("PATCH", "/v1/customers/ann", map[string]any{"name": "Ann Other"})
+	require.Equal(t, 200, a.Status, string(a.Raw))
+	eventually(t, "the new name is seen", func() bool { return customer().(map[string]any)["name"] == "Ann Other" })
+	require.Less(t, time.Since(began), 20*time.Second, "it was not the event, the old name was given up after its time")
+	p.terminate()
+}
+
 func TestAClientWhoAsksTooOftenIsToldSoAndNobodyElse(t *testing.T) {
 	s := newEmptyShop(t, "sqlite:"+t.TempDir(), "SHOP_RATE_LIMIT_CUSTOMER=30", "SHOP_RATE_LIMIT_ADDRESS=30", "SHOP_RATE_LIMIT_FAILURES=30") // below 60: the window is a minute
 	p := s.serve("--contexts", "catalog")

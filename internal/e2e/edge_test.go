@@ -172,5 +172,5 @@ func TestAFloodOfOneClientAndTheOthersTime(t *testing.T) {
 		calm50, calm99, answered.Load(), refused.Load(), flood50, flood99, float64(flood50)/float64(calm50), float64(flood99)/float64(calm99))
 	require.NotZero(t, refused.Load())
 	require.False(t, strings.Contains(p.logged(), "panic"))
-	p.terminate()
+	p.kill()
 }

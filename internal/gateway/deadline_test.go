@@ -36,7 +36,7 @@ func TestAContextThatDoesNotAnswerInTimeIsNotWaitedFor(t *testing.T) {
 		require.NoError(t, err)
 		r.Header.Set("Prefer", prefer)
 		began := time.Now()
-		res, err := http.DefaultClient.Do(r)
+		res, err := entry.Client().Do(r)
 		require.NoError(t, err)
 		defer func() { _ = res.Body.Close() }()
 		body, err := io.ReadAll(res.Body)
@@ -49,7 +49,6 @@ func TestAContextThatDoesNotAnswerInTimeIsNotWaitedFor(t *testing.T) {
 	require.Contains(t, body, `"code":"upstream_unavailable"`)
 	_, took := get("wait=1")
 	require.GreaterOrEqual(t, took, time.Second, "what the caller allows comes on top")
-	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestAnAnswerThatIsTooLongFails(t *testing.T) {

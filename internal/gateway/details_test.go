@@ -240,7 +240,7 @@ func TestWhenTheCallerLeavesNoPartGoesOn(t *testing.T) {
 		<-asked
 		leave()
 	}()
-	_, err = e.Client().Do(authtest.As(r, ann)) //nolint:bodyclose // there is none
+	_, err = e.Client().Do(authtest.As(r, ann))
 	require.ErrorIs(t, err, context.Canceled)
 	select {
 	case <-gone:

@@ -56,14 +56,14 @@ func TestAnInvalidationReachesAllProcesses(t *testing.T) {
 	for i := range int64(3) {
 		s.value.Store(3*i + 1)
 		a.Invalidate(t.Context(), "k")
-		require.EqualValues(t, 3*i+1, get(t, a, s))
+		require.Equal(t, 3*i+1, get(t, a, s))
 		s.value.Store(3*i + 2)
 		b.Invalidate(t.Context(), "k")
-		require.EqualValues(t, 3*i+2, get(t, a, s))
+		require.Equal(t, 3*i+2, get(t, a, s))
 		s.value.Store(3*i + 3)
 		b.InvalidateAll(t.Context())
-		require.EqualValues(t, 3*i+3, get(t, a, s))
-		require.EqualValues(t, 3*i+3, get(t, b, s))
+		require.Equal(t, 3*i+3, get(t, a, s))
+		require.Equal(t, 3*i+3, get(t, b, s))
 	}
 	require.EqualValues(t, 9, s.asked.Load(), "after an invalidation the next fetch is kept")
 }
@@ -147,9 +147,8 @@ func TestAProcessNeverSeesWhatItInvalidatedWhateverHappensToRedis(t *testing.T) 
 		}
 	}
 	turns := func() { // that much happens
-		for until := s.value.Load() + 300; s.value.Load() < until && !t.Failed(); {
-			time.Sleep(time.Millisecond)
-		}
+		until := s.value.Load() + 300
+		require.Eventually(t, func() bool { return s.value.Load() >= until || t.Failed() }, time.Minute, time.Millisecond)
 	}
 	turns()
 	r.Kill()

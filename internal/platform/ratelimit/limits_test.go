@@ -86,7 +86,7 @@ func TestAClientThatAsksTooOftenIsToldToWait(t *testing.T) {
 		wait, err := strconv.Atoi(w.Header().Get("Retry-After"))
 		require.NoError(t, err)
 		require.LessOrEqual(t, wait, 11)
-		time.Sleep(time.Duration(wait) * time.Second)
+		<-time.After(time.Duration(wait) * time.Second)
 		require.Equal(t, http.StatusNoContent, s.ask(customer("ann")).Code)
 	})
 }
@@ -109,10 +109,10 @@ func TestWhoWaitsAsLongAsRetryAfterSaysIsLetIn(t *testing.T) {
 					wait, err := strconv.Atoi(w.Header().Get("Retry-After"))
 					require.NoError(t, err)
 					require.LessOrEqual(t, wait, 121)
-					time.Sleep(time.Duration(wait) * time.Second)
+					<-time.After(time.Duration(wait) * time.Second)
 					require.Equal(t, http.StatusNoContent, s.ask(customer("ann")).Code, "%d a minute, after %d s", perMinute, wait)
 				}
-				time.Sleep(time.Duration(random.IntN(8000)) * time.Millisecond)
+				<-time.After(time.Duration(random.IntN(8000)) * time.Millisecond)
 			}
 			require.NotZero(t, refusals)
 		}
@@ -146,7 +146,7 @@ func TestWhoGoesOnAfterARefusalIsAnsweredLate(t *testing.T) {
 		synctest.Wait()
 		s.ask(customer("eve"))
 		require.Zero(t, time.Since(began))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	})
 }
 
@@ -160,7 +160,7 @@ func TestOverAnyMinutesTheLimitHolds(t *testing.T) {
 				passed++
 				continue
 			}
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 		}
 		require.LessOrEqual(t, passed, 6100) // one window more
 		require.Greater(t, passed, 5500)     // what was spent at once goes out of sight little by little

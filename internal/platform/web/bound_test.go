@@ -104,9 +104,9 @@ func TestWhatIsTooMuchIsRefusedAfterAMomentAndTheRestIsAnswered(t *testing.T) {
 			in = append(in, c.come("ann", "/work"))
 		}
 		late := c.come("bob", "/work")
-		time.Sleep(99 * time.Millisecond)
+		<-time.After(99 * time.Millisecond)
 		require.Empty(t, late)
-		time.Sleep(2 * time.Millisecond)
+		<-time.After(2 * time.Millisecond)
 		synctest.Wait()
 		w := answered(t, late)
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
@@ -180,7 +180,7 @@ func TestWhoOnlyWaitsTakesNobodysPlace(t *testing.T) {
 			c.come("ann", "/wait")
 		}
 		full := []<-chan *httptest.ResponseRecorder{c.come("ann", "/wait"), c.come("ann", "/wait"), c.come("bob", "/work")}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		require.Equal(t, http.StatusServiceUnavailable, answered(t, full[2]).Code, "waiting without end")
 		c.finish(12)

@@ -37,6 +37,7 @@ type place struct {
 	binary  string
 	kind    string   // sqlite or postgres
 	url     string   // SHOP_DATABASE_URL
+	environ []string // further settings
 	dir     string   // of the SQLite files, and of the log
 	name    string   // of its database on PostgreSQL
 	cluster *cluster // on PostgreSQL
@@ -78,7 +79,7 @@ func (p *place) command(ctx context.Context, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
-	cmd.Env = append(cmd.Env, "SHOP_DATABASE_URL="+p.url, "SHOP_LOG_LEVEL=warn")
+	cmd.Env = append(append(cmd.Env, "SHOP_DATABASE_URL="+p.url, "SHOP_LOG_LEVEL=warn"), p.environ...)
 	cmd.Dir = p.dir
 	return cmd
 }
@@ -114,12 +115,13 @@ func (p *place) serve(ctx context.Context) (*shop, error) {
 	return &shop{place: p, process: process, admin: admin}, nil
 }
 
-// open makes a new shop that serves, with products, stock and a history of orders. close ends it and removes its data.
-func (b *bench) open(ctx context.Context, kind, name string, history int) (*shop, error) {
+// open makes a new shop that serves, with products, stock and a history of orders, and settings beside those of every shop. close ends it and removes its data.
+func (b *bench) open(ctx context.Context, kind, name string, history int, settings ...string) (*shop, error) {
 	p, err := b.newPlace(ctx, kind, name)
 	if err != nil {
 		return nil, err
 	}
+	p.environ = settings
 	s, err := p.serve(ctx)
 	if err != nil {
 		return nil, errors.Join(err, p.remove(context.WithoutCancel(ctx)))

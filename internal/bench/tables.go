@@ -20,6 +20,7 @@ func tables(all []record) map[string]string {
 		"stored":  storedTable(all),
 		"lines":   linesTable(latest(all, "lines").shown()),
 		"reads":   readsTable(latest(all, "reads").shown()),
+		"edge":    edgeTable(latest(all, "edge").shown()),
 		"start":   startTable(latest(all, "start").shown()),
 		"memory":  memoryTable(latest(all, "start").shown(), flow),
 		"marks":   marksList(all),
@@ -200,6 +201,24 @@ func readsTable(s selection) string {
 		})
 	}
 	return markdown([]string{"", "database", "bytes", "shop/s", "plain/s", "ratio", "p50 ms", "p99 ms", "CPU ms", "CPU ms, plain"}, rows)
+}
+
+// edgeTable compares orders whose requests are counted and bounded to those whose are not.
+func edgeTable(s selection) string {
+	var rows [][]string
+	for _, subject := range s.subjects() {
+		for _, clients := range s.of(subject).distinct(clientsOf) {
+			side := func(name string) selection {
+				return s.of(subject).at(clients).where(func(r record) bool { return r.Route == name }).withCPU()
+			}
+			with, without := side("limited"), side("unlimited")
+			rows = append(rows, []string{
+				subject, strconv.Itoa(clients), with.figure(perSecond).String(), without.figure(perSecond).String(),
+				with.figure(p50).String(), without.figure(p50).String(), with.figure(cpuAll).String(), without.figure(cpuAll).String(), with.over(without, cpuAll).String(),
+			})
+		}
+	}
+	return markdown([]string{"", "clients", "orders/s", "without", "p50 ms", "without", "CPU ms", "without", "CPU ratio"}, rows)
 }
 
 func startTable(s selection) string {

@@ -1,0 +1,48 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shop/internal/customers/customersapi"
+	"shop/internal/gateway"
+	"shop/internal/platform/auth/authtest"
+)
+
+func TestACustomerWhoseProfileIsElsewhereIsAskedForWithTheCallersToken(t *testing.T) {
+	status, asked := http.StatusOK, 0
+	at := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		require.Equal(t, "/v1/customers/cus_ann", r.URL.Path)
+		require.Equal(t, "Bearer of-ann", r.Header.Get("Authorization"))
+		require.Regexp(t, "^00-4bf92f3577b34da6a3ce929d0e0e4736-", r.Header.Get("Traceparent"))
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(customersapi.Customer{ID: "cus_ann", Name: "Ann", Addresses: []customersapi.Address{}})
+	})
+	client := gateway.OnBehalf()
+	defer client.CloseIdleConnections()
+	needs := newShop().needs()
+	needs.Customers = customersapi.NewRemote(at, client)
+	e := open(t, needs, authtest.Trust, gateway.Remember)
+	details := func() map[string]any {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.URL+"/v1/orders/"+annsOrder+"/details", nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer of-ann")
+		r.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+		res, err := e.Client().Do(authtest.As(r, ann))
+		require.NoError(t, err)
+		defer func() { _ = res.Body.Close() }()
+		var body map[string]any
+		require.NoError(t, json.NewDecoder(res.Body).Decode(&body))
+		return body
+	}
+	status = http.StatusServiceUnavailable
+	require.Equal(t, []any{"customer"}, details()["unavailable"])
+	status = http.StatusOK
+	require.Equal(t, "Ann", details()["customer"].(map[string]any)["name"], "that it failed is not kept")
+	require.Equal(t, "Ann", details()["customer"].(map[string]any)["name"])
+	require.Equal(t, 2, asked, "it is kept")
+}

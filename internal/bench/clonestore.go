@@ -38,7 +38,7 @@ func (w window) mark() string {
 }
 
 // cloned are the databases in which an order leaves rows. The catalog knows no orders.
-var cloned = []string{"orders", "inventory", "payments", "testpsp", "shipping"}
+var cloned = []string{"orders", "inventory", "payments", "testpsp", "shipping", "notifications"}
 
 // clone adds copies of each order that was carried in the window first and the next one. No shop may run on the place. rand8 gives eight random
 // hexadecimal digits.

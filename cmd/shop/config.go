@@ -37,8 +37,8 @@ type settings struct {
 
 	CacheURL       string `env:"SHOP_CACHE_URL"`
 	TrustedProxies string `env:"SHOP_TRUSTED_PROXIES"`
-	RateCustomer   string `env:"SHOP_RATE_LIMIT_CUSTOMER" envDefault:"6000"`
-	RateAddress    string `env:"SHOP_RATE_LIMIT_ADDRESS" envDefault:"6000"`
+	RateCustomer   string `env:"SHOP_RATE_LIMIT_CUSTOMER" envDefault:"12000"`
+	RateAddress    string `env:"SHOP_RATE_LIMIT_ADDRESS" envDefault:"12000"`
 	RateStaff      string `env:"SHOP_RATE_LIMIT_STAFF" envDefault:"0"`
 	RateFailures   string `env:"SHOP_RATE_LIMIT_FAILURES" envDefault:"60"`
 	MaxConcurrent  string `env:"SHOP_MAX_CONCURRENT" envDefault:"512"`

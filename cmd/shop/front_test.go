@@ -12,7 +12,7 @@ import (
 func TestWhoMayAskHowOftenIsSetByTheRole(t *testing.T) {
 	c, err := configured(t, nil)
 	require.NoError(t, err)
-	require.Equal(t, ratelimit.Options{Customer: 6000, Address: 6000, Failures: 60}, c.front.limits)
+	require.Equal(t, ratelimit.Options{Customer: 12000, Address: 12000, Failures: 60}, c.front.limits)
 	require.Equal(t, 512, c.front.most)
 	require.Empty(t, c.front.proxies)
 	require.Empty(t, c.front.elsewhere)

@@ -17,7 +17,8 @@ import (
 // placeOf says where the inbox keeps a message. An id that pack did not make has a row of its own, with a bit that no message of a parcel has.
 func placeOf(messageID string) (parcel string, bit int64) {
 	if dot := strings.LastIndexByte(messageID, '.'); dot > 0 {
-		if i, err := strconv.ParseUint(messageID[dot+1:], 10, 8); err == nil && i < parcelMessages {
+		place := messageID[dot+1:]
+		if i, err := strconv.ParseUint(place, 10, 8); err == nil && i < parcelMessages && (place[0] != '0' || place == "0") { // 07 is not 7, but another message
 			return messageID[:dot], 1 << i
 		}
 	}

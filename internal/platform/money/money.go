@@ -65,10 +65,11 @@ func (m Money) String() string {
 	if !ok {
 		d = 2
 	}
-	sign, digits := "", fmt.Sprintf("%0*d", d+1, m.Amount)
+	sign, size := "", uint64(m.Amount)
 	if m.Amount < 0 {
-		sign, digits = "-", fmt.Sprintf("%0*d", d+1, -m.Amount)
+		sign, size = "-", -size // not -m.Amount: the smallest amount has no positive counterpart
 	}
+	digits := fmt.Sprintf("%0*d", d+1, size)
 	if d > 0 {
 		digits = digits[:len(digits)-d] + "." + digits[len(digits)-d:]
 	}

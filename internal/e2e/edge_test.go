@@ -44,6 +44,9 @@ func TestAnOrderIsPlacedAndSeenThroughAProcessThatHostsNoOrders(t *testing.T) {
 	again := ann.do("POST", "/v1/orders", own("pm_test_ok", "MUG", 2), "Idempotency-Key", "1")
 	require.Equal(t, order.Body["id"], again.Body["id"], "the key goes along")
 
+	eventually(t, "the shipment is known, and the order does not change any more", func() bool {
+		return ann.do("GET", path, nil).Body["fulfillment_status"] == "preparing"
+	})
 	details := ann.do("GET", path+"/details", nil)
 	require.Equal(t, 200, details.Status, string(details.Raw))
 	require.Equal(t, ann.do("GET", path, nil).Body, details.Body["order"])

@@ -93,7 +93,8 @@ func TestAShopWithAnIssuerBelievesItsTokensAndFollowsItsKeys(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys.pem")
 	first, public := keyOf(t)
 	require.NoError(t, os.WriteFile(keys, public, 0o600))
-	s := newShop(t, "sqlite:"+t.TempDir(), "SHOP_JWT_ISSUER=https://issuer.example", "SHOP_JWT_AUDIENCE=shop", "SHOP_JWT_KEYS="+keys, "SHOP_JWT_ROLE_CLAIM=realm_access.roles")
+	s := newShop(t, "sqlite:"+t.TempDir(), "SHOP_JWT_ISSUER=https://issuer.example", "SHOP_JWT_AUDIENCE=shop", "SHOP_JWT_KEYS="+keys, "SHOP_JWT_ROLE_CLAIM=realm_access.roles",
+		"SHOP_RATE_LIMIT_FAILURES=0") // the test tries often
 	p := s.serve()
 	sign := func(key ed25519.PrivateKey, changes jwt.MapClaims) string {
 		claims := jwt.MapClaims{"iss": "https://issuer.example", "aud": []string{"shop"}, "sub": "ann", "exp": time.Now().Add(time.Hour).Unix(),

@@ -30,7 +30,7 @@ import (
 var update = flag.Bool("update", false, "write api/openapi-….json anew; not if that would break a client")
 
 // versions of the API that are published. One that is here stays as it is, but for what only adds, until its sunset.
-var versions = []string{"v1"}
+var versions = []string{"v1", "v2"}
 
 // tree is JSON.
 type tree = map[string]any

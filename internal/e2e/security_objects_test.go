@@ -11,7 +11,7 @@ import (
 func (f *fortress) attackObjects(t *testing.T) {
 	const missing = "/01jd3q6k9v8xw2n4t7ryz5abcd"
 	for _, path := range []string{
-		"/v1/orders/{order}", "/v1/orders/{order}?as_of=2100-01-01T00:00:00Z", "/v1/orders/{order}/events", "/v1/orders/{order}/details",
+		"/v1/orders/{order}", "/v1/orders/{order}?as_of=2100-01-01T00:00:00Z", "/v1/orders/{order}/events", "/v2/orders/{order}", "/v1/orders/{order}/details",
 		"/v1/payments/{payment}", "/v1/payments/{payment}/refunds", "/v1/shipments/{shipment}", "/v1/customers/ann", "/v1/customers/ann/addresses",
 	} {
 		if f.front != f.behind && path == "/v1/orders/{order}/details" {

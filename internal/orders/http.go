@@ -24,8 +24,9 @@ func (m *Module) Routes(e *web.Edge) {
 	}, m.postOrder)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", ID: "get-order", Summary: "An order, now or as it was", Tags: tags, Returns: orderBody{},
-		Headers: map[string]string{"ETag": "The order's version"}, Errors: []int{http.StatusNotModified},
+		Headers: map[string]string{"ETag": "The order's version"}, Errors: []int{http.StatusNotModified}, Deprecated: v1Read,
 	}, m.getOrder)
+	m.routesV2(e)
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Summary: "Orders, the newest first", Tags: tags,
 	}, m.listOrders)
@@ -173,6 +174,11 @@ type getInput struct {
 }
 
 func (m *Module) getOrder(ctx context.Context, in *getInput) (web.Raw, error) {
+	return m.orderAs(ctx, in, func(s summary) ([]byte, error) { return s.document(), nil })
+}
+
+// orderAs reads an order for somebody who may see it, and shows it in the form of one version of the API.
+func (m *Module) orderAs(ctx context.Context, in *getInput, form func(summary) ([]byte, error)) (web.Raw, error) {
 	var sum summary
 	var err error
 	if in.AsOf.IsZero() {
@@ -190,7 +196,8 @@ func (m *Module) getOrder(ctx context.Context, in *getInput) (web.Raw, error) {
 	if in.IfNoneMatch == tag {
 		return web.Raw{Status: http.StatusNotModified}.With("ETag", tag), nil
 	}
-	return web.Raw{Status: http.StatusOK, Body: sum.document()}.With("ETag", tag), nil
+	body, err := form(sum)
+	return web.Raw{Status: http.StatusOK, Body: body}.With("ETag", tag), err
 }
 
 type listInput struct {

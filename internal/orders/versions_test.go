@@ -51,3 +51,39 @@ func TestAClientOfTheFirstVersionSeesNoDifference(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 }
+
+func TestTheFirstVersionSaysWhenItEnds(t *testing.T) {
+	s := openShop(t, "sqlite:"+t.TempDir())
+	id := s.place()
+	for _, r := range []reply{s.get("/v1/orders/" + id), s.get("/v1/orders/ord_01jd3q6k9v8xw2n4t7ryz5abcd")} {
+		require.Equal(t, "@1796083200", r.header.Get("Deprecation"))
+		require.Equal(t, "Thu, 01 Jun 2028 00:00:00 GMT", r.header.Get("Sunset"))
+		require.Equal(t, `</docs#tag/orders>; rel="deprecation"`, r.header.Get("Link"))
+	}
+	for _, r := range []reply{s.get("/v2/orders/" + id), s.get("/v1/orders")} {
+		r.is(200)
+		require.Empty(t, r.header.Get("Deprecation"))
+		require.Empty(t, r.header.Get("Sunset"))
+	}
+}
+
+// Two versions show one order: what both say is the same, at every moment of its life.
+func TestTheVersionsAreFormsOfOneOrder(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		id := slowOrder(s)
+		for _, query := range []string{"?as_of=2026-11-22T12:00:00Z", "?as_of=2026-11-22T12:02:00Z", ""} {
+			first, second := s.get("/v1/orders/"+id+query).is(200), s.get("/v2/orders/"+id+query).is(200)
+			require.Equal(t, first.header.Get("ETag"), second.header.Get("ETag"))
+			o, v2 := first.order(), as[orderBodyV2](second)
+			want := orderBodyV2{ID: o.ID, Status: o.Status, Version: o.Version, Payment: o.Payment, Fulfillment: o.Fulfillment, Cancelled: o.Cancelled, PlacedAt: o.PlacedAt,
+				UpdatedAt: o.UpdatedAt, CustomerID: o.CustomerID, UnitCount: 3, Total: o.Total, Address: o.Address, Metadata: o.Metadata}
+			for _, l := range o.Items {
+				want.Items = append(want.Items, lineBodyV2{l.SKU, l.Name, l.Quantity, priceBodyV2{l.UnitPrice, l.Total}})
+			}
+			require.Equal(t, want, v2)
+		}
+		tag := s.get("/v2/orders/" + id).header.Get("ETag")
+		s.get("/v2/orders/"+id, "If-None-Match", tag).is(304)
+		s.get("/v2/orders/"+id+"?as_of=2026-11-22T11:00:00Z").refused(404, "order_not_found")
+	})
+}

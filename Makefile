@@ -32,9 +32,20 @@ test: ## vet and every test, with the race detector, on SQLite and on a private 
 lint: $(LINTER) ## golangci-lint; each exception in .golangci.yaml has its reason
 	$(LINTER) run ./...
 
+# go test fuzzes one target of one package at a time. `make test` runs the seeds of all of them, and every input that ever broke one.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s), about twelve minutes in all
+	grep -rlE '^func Fuzz' --include='*_test.go' cmd internal | while read -r file; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]*)\(.*/\1/p' "$$file"); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
 .PHONY: torture
-torture: ## the long fault tests: kills, cuts, freezes, full disks; takes up to an hour
+torture: ## the long fault tests: kills, cuts, freezes, full disks; takes up to an hour; then every fuzz target for two minutes
 	$(PGRUN) go test -tags torture -timeout 60m ./internal/e2e/... ./internal/platform/...
+	$(MAKE) fuzz FUZZTIME=2m
 
 .PHONY: mutants
 mutants: ## plants bugs (no inbox check, no version check, …) and shows that a test finds each

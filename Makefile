@@ -35,7 +35,7 @@ lint: $(LINTER) ## golangci-lint; each exception in .golangci.yaml has its reaso
 # go test fuzzes one target of one package at a time. `make test` runs the seeds of all of them, and every input that ever broke one.
 FUZZTIME ?= 30s
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (30s), about twelve minutes in all
+fuzz: ## every fuzz target for FUZZTIME (30s), about ten minutes in all
 	grep -rlE '^func Fuzz' --include='*_test.go' cmd internal | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]*)\(.*/\1/p' "$$file"); do \
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \

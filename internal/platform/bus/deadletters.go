@@ -117,9 +117,12 @@ func storable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
+// replayPolls is how rarely dead letters are looked at, in times that the outbox is: an operator has sent them again, and a shop at rest costs little.
+const replayPolls = 2
+
 // replayLoop applies what an operator sent again, and what is parked behind nothing any more, key by key in order.
 func (e *Endpoint) replayLoop(ctx context.Context) {
-	tick := time.NewTicker(e.cfg.Poll)
+	tick := time.NewTicker(replayPolls * e.cfg.Poll)
 	defer tick.Stop()
 	for {
 		select {

@@ -38,7 +38,7 @@ type Config struct {
 
 	Attempts int           // tries before a message becomes a dead letter (8)
 	Backoff  time.Duration // pause after the first failure; it doubles up to 100 times that (20 ms)
-	Poll     time.Duration // how often the relay looks without being woken (1 s)
+	Poll     time.Duration // how often the relay looks without being woken (2 s)
 	Lease    time.Duration // how long a frozen leader keeps its place (6 s)
 	Keep     time.Duration // how long applied messages and idempotency keys are remembered (7 days)
 }
@@ -80,7 +80,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 		cfg.Backoff = 20 * time.Millisecond
 	}
 	if cfg.Poll == 0 {
-		cfg.Poll = time.Second
+		cfg.Poll = 2 * time.Second
 	}
 	if cfg.Lease == 0 {
 		cfg.Lease = 6 * time.Second

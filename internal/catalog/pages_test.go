@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -68,4 +69,19 @@ func TestRememberedPagesAreBoundedAndThoseOfAnEarlierChangeAreWorthless(t *testi
 	c.keep(8, pageKey{"new", 1}, page(""))
 	_, known = c.get(7, pageKey{"9", 1})
 	require.False(t, known)
+}
+
+func TestAListIsTheSameHoweverOftenItIsAskedFor(t *testing.T) {
+	overHTTP(t, func(t *testing.T, call client) {
+		call(http.MethodPut, "/v1/products/MUG-1", mugJSON)
+		call(http.MethodPut, "/v1/products/MUG-2", mugJSON)
+		first := call(http.MethodGet, "/v1/products?limit=1", "")
+		require.Contains(t, first.body, "MUG-1")
+		for range 3 {
+			again := call(http.MethodGet, "/v1/products?limit=1", "")
+			require.Equal(t, first.body, again.body)
+			require.Equal(t, first.header.Get("Link"), again.header.Get("Link"))
+			require.NotEmpty(t, again.header.Get("Link"))
+		}
+	})
 }

@@ -68,6 +68,10 @@ func reply(w http.ResponseWriter, r *http.Request, status int, out any) error {
 		if next := v.nextCursor(); next != "" {
 			w.Header().Add("Link", nextLink(*r.URL, next))
 		}
+		if encoded := v.json(); encoded != nil {
+			writeBody(w, status, jsonType, encoded)
+			return nil
+		}
 	}
 	e := encoders.Get().(*encoder)
 	defer e.release()

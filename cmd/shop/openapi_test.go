@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -132,6 +133,13 @@ var stricter = map[string]checker.Level{
 	checker.RequestPropertyDefaultValueRemovedId:  checker.ERR,
 }
 
+var (
+	checks = sync.OnceValue(func() *checker.Config {
+		return checker.NewConfig(checker.GetAllChecks(), checker.WithSeverityLevels(stricter))
+	})
+	words = sync.OnceValue(checker.NewDefaultLocalizer)
+)
+
 // breaks names what a client of the published document could notice in the other: what oasdiff calls an error or a warning, what is in stricter, and an operation that is no
 // longer for somebody it was for.
 func breaks(t *testing.T, published, now []byte) (found []string) {
@@ -143,9 +151,8 @@ func breaks(t *testing.T, published, now []byte) (found []string) {
 	}
 	d, sources, err := diff.GetWithOperationsSourcesMap(diff.NewConfig(), spec("published", published), spec("now", now))
 	require.NoError(t, err)
-	config := checker.NewConfig(checker.GetAllChecks(), checker.WithSeverityLevels(stricter))
-	for _, c := range checker.CheckBackwardCompatibilityUntilLevel(config, d, sources, checker.WARN) {
-		found = append(found, fmt.Sprintf("%s %s: %s", c.GetOperation(), c.GetPath(), c.GetUncolorizedText(checker.NewDefaultLocalizer())))
+	for _, c := range checker.CheckBackwardCompatibilityUntilLevel(checks(), d, sources, checker.WARN) {
+		found = append(found, fmt.Sprintf("%s %s: %s", c.GetOperation(), c.GetPath(), c.GetUncolorizedText(words())))
 	}
 	return append(found, excluded(t, published, now)...)
 }

@@ -38,7 +38,7 @@ FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME (30s), about ten minutes in all
 	grep -rlE '^func Fuzz' --include='*_test.go' cmd internal | while read -r file; do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]*)\(.*/\1/p' "$$file"); do \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$(dirname "$$file")"; \
 		done; \
 	done
 

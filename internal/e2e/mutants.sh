@@ -34,7 +34,7 @@ plant() {
 }
 
 plant "no inbox check: a message that comes twice is applied twice" \
-  internal/platform/bus/inbox.go 's/ WHERE \(inbox\.applied & excluded\.applied\) = 0//; s/\s+AND \(inbox\.applied & r\.applied\) = 0//; s/applied\[d\.parcel\]&d\.bit != 0/false/; s/id\}, duplicate\)/id}, claimed)/' ./internal/platform/bus
+  internal/platform/bus/inbox.go 's/ WHERE \(inbox\.applied & excluded\.applied\) = 0//; s/\s+AND \(inbox\.applied & r\.applied\) = 0//; s/(applied\[d\.parcel\]&d\.bit) != 0/$1 < 0/; s/id\}, duplicate\)/id}, claimed)/' ./internal/platform/bus
 
 plant "no version check: two changes of one order both count" \
   internal/orders/store.go 's/(SELECT r\.stream_id, r\.version, r\.type, r\.data, r\.metadata, r\.recorded_at FROM \{rows\})/$1 WHERE true ON CONFLICT DO NOTHING/' ./internal/orders

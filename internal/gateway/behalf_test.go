@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/customers/customersapi"
@@ -16,9 +17,9 @@ func TestACustomerWhoseProfileIsElsewhereIsAskedForWithTheCallersToken(t *testin
 	status, asked := http.StatusOK, 0
 	at := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		require.Equal(t, "/v1/customers/cus_ann", r.URL.Path)
-		require.Equal(t, "Bearer of-ann", r.Header.Get("Authorization"))
-		require.Regexp(t, "^00-4bf92f3577b34da6a3ce929d0e0e4736-", r.Header.Get("Traceparent"))
+		assert.Equal(t, "/v1/customers/cus_ann", r.URL.Path)
+		assert.Equal(t, "Bearer of-ann", r.Header.Get("Authorization"))
+		assert.Regexp(t, "^00-4bf92f3577b34da6a3ce929d0e0e4736-", r.Header.Get("Traceparent"))
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(customersapi.Customer{ID: "cus_ann", Name: "Ann", Addresses: []customersapi.Address{}})
 	})

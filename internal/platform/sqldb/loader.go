@@ -43,15 +43,14 @@ func (l *Loader[K, V]) Get(ctx context.Context, key K) (v V, found bool, err err
 	r := l.next
 	if r == nil || len(r.keys) >= loadKeys {
 		r = &round[K, V]{ctx: ctx, keys: map[K]struct{}{}, ready: make(chan struct{})}
-		if l.next == nil {
-			l.next = r
-		} else { // full: whoever comes too late for it does not wait for the next
+		if l.next != nil { // full: whoever comes too late for it does not wait for the next
 			l.running++
 			r.keys[key] = struct{}{}
 			l.mu.Unlock()
 			l.run(r)
 			return r.value(key)
 		}
+		l.next = r
 	}
 	r.keys[key] = struct{}{}
 	if l.running < loadsAtOnce {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"shop/internal/inventory/inventoryapi"
+	"shop/internal/platform/generations"
 	"shop/internal/platform/sqldb"
 )
 
@@ -15,11 +16,11 @@ const (
 
 // recent remembers the reservations that this process made lately, as they were written: most are committed a moment later, and need not be read for that.
 type recent struct {
-	mu         sync.Mutex
-	young, old map[string]reservation
+	mu   sync.Mutex
+	made *generations.Map[string, reservation]
 }
 
-func newRecent() *recent { return &recent{young: map[string]reservation{}} }
+func newRecent() *recent { return &recent{made: generations.New[string, reservation](recentSize)} }
 
 func (c *recent) put(r reservation) {
 	if len(r.lines) > recentLines {
@@ -27,23 +28,14 @@ func (c *recent) put(r reservation) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.young) == recentSize {
-		c.young, c.old = map[string]reservation{}, c.young
-	}
-	c.young[r.reference] = r
+	c.made.Put(r.reference, r)
 }
 
 // take forgets the reservation: once it was asked for it changes.
 func (c *recent) take(reference string) (reservation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, m := range []map[string]reservation{c.young, c.old} {
-		if r, ok := m[reference]; ok {
-			delete(m, reference)
-			return r, true
-		}
-	}
-	return reservation{}, false
+	return c.made.Take(reference)
 }
 
 // assumeHeld takes it that what was reserved here lately is still as it was. The version that saveReservation wants finds out. What is not remembered is read.

@@ -23,7 +23,7 @@ func TestReservationsAreRememberedOnceAndTheOldestAreForgotten(t *testing.T) {
 	require.Equal(t, held, r.status)
 	_, known = c.take(r.reference)
 	require.False(t, known, "it is about to change")
-	require.LessOrEqual(t, len(c.young)+len(c.old), 2*recentSize)
+	require.LessOrEqual(t, c.made.Len(), 2*recentSize)
 
 	c.put(reservation{reference: "many", lines: make([]inventoryapi.Line, recentLines+1)})
 	_, known = c.take("many")

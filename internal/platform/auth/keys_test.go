@@ -123,7 +123,7 @@ func TestAFullMemoryKeepsWhatIsInUse(t *testing.T) {
 	now := time.Unix(0, 0)
 	for i := range 3 * generation {
 		r.put(sum(i), keys, Principal{Role: Customer, Subject: "x"}, now.Add(time.Minute))
-		require.LessOrEqual(t, len(r.young)+len(r.old), 2*generation)
+		require.LessOrEqual(t, r.tokens.Len(), 2*generation)
 	}
 	_, ok := r.get(sum(3*generation-1), keys, now)
 	require.True(t, ok)
@@ -134,7 +134,7 @@ func TestAFullMemoryKeepsWhatIsInUse(t *testing.T) {
 	_, ok = r.get(sum(3*generation-1), &keySet{}, now)
 	require.False(t, ok, "other keys verified nothing yet")
 	r.put(sum(1), &keySet{fingerprint: "new"}, Principal{}, now)
-	require.Equal(t, 1, len(r.young)+len(r.old))
+	require.Equal(t, 1, r.tokens.Len())
 }
 
 func pemOf(t *testing.T, k crypto.Signer) []byte {

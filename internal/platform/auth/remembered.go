@@ -3,14 +3,15 @@ package auth
 import (
 	"sync"
 	"time"
+
+	"shop/internal/platform/generations"
 )
 
-// remembered are tokens that were verified lately. There are two generations, and a full one makes place for the next: so what is in use stays, at most
-// 2·generation tokens (some 4 MiB) are kept, and nothing has to look for what is too old.
+// remembered are tokens that were verified lately: at most 2·generation (some 4 MiB).
 type remembered struct {
-	mu         sync.Mutex
-	keys       *keySet // that verified them all
-	young, old map[[32]byte]verdict
+	mu     sync.Mutex
+	keys   *keySet // that verified them all
+	tokens *generations.Map[[32]byte, verdict]
 }
 
 // verdict is what became of a token.
@@ -22,7 +23,9 @@ type verdict struct {
 // generation is how many tokens one generation has.
 const generation = 8192
 
-func newRemembered() *remembered { return &remembered{young: map[[32]byte]verdict{}} }
+func newRemembered() *remembered {
+	return &remembered{tokens: generations.New[[32]byte, verdict](generation)}
+}
 
 // get finds the token with that hash, if these keys verified it and that still holds.
 func (r *remembered) get(sum [32]byte, keys *keySet, now time.Time) (Principal, bool) {
@@ -31,10 +34,7 @@ func (r *remembered) get(sum [32]byte, keys *keySet, now time.Time) (Principal, 
 	if r.keys != keys {
 		return Principal{}, false
 	}
-	v, ok := r.young[sum]
-	if !ok {
-		v, ok = r.old[sum]
-	}
+	v, ok := r.tokens.Get(sum)
 	if !ok || !now.Before(v.until) {
 		return Principal{}, false
 	}
@@ -45,11 +45,8 @@ func (r *remembered) get(sum [32]byte, keys *keySet, now time.Time) (Principal, 
 func (r *remembered) put(sum [32]byte, keys *keySet, p Principal, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case r.keys != keys:
-		r.keys, r.young, r.old = keys, map[[32]byte]verdict{}, nil
-	case len(r.young) >= generation:
-		r.young, r.old = map[[32]byte]verdict{}, r.young
+	if r.keys != keys {
+		r.keys, r.tokens = keys, generations.New[[32]byte, verdict](generation)
 	}
-	r.young[sum] = verdict{p, until}
+	r.tokens.Put(sum, verdict{p, until})
 }

@@ -17,7 +17,7 @@ const (
 	auditSKUs, auditReservations = 100, 5000
 	// maxFindings of one kind are enough to know that something is broken.
 	maxFindings = 100
-	// overdue is how long past its time a reservation may still be held: the grace, and time for the sweep.
+	// overdue is how long a reservation may still be held past its time, or, when a sweep came late, past the question to its owner: the grace, and time for the sweep.
 	overdue = 30 * time.Second
 )
 
@@ -170,7 +170,7 @@ func (m *Module) auditLevels(ctx context.Context) ([]audit.Finding, error) {
 // auditExpiry finds reservations that nobody ended.
 func (m *Module) auditExpiry(ctx context.Context) ([]audit.Finding, error) {
 	var rows []reservationRow
-	err := m.db.Select(ctx, &rows, `SELECT reference, expires_at FROM reservations WHERE status = 'held' AND expires_at < $1 ORDER BY expires_at LIMIT $2`,
+	err := m.db.Select(ctx, &rows, `SELECT reference, expires_at FROM reservations WHERE status = 'held' AND expires_at < $1 AND asked_at < $1 ORDER BY expires_at LIMIT $2`,
 		sqldb.Micros(m.clock.Now().Add(-overdue)), maxFindings)
 	var findings []audit.Finding
 	for _, r := range rows {

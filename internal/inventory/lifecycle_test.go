@@ -187,6 +187,24 @@ func TestAReservationIsLostWhenTheStockIsGoneAfterTheExpiry(t *testing.T) {
 	})
 }
 
+func TestAReservationWhoseOwnerWasAskedLateHasItsGraceAllTheSame(t *testing.T) {
+	inEach(t, func(t *testing.T, h *house) {
+		h.receive("MUG", 10)
+		h.tell(inventoryapi.ReserveStock{Reference: "ord_1", Lines: []inventoryapi.Line{line("MUG", 3)}, HoldSeconds: 1})
+		h.clock.Advance(20 * time.Second) // nobody swept meanwhile
+		require.NoError(t, h.m.sweep(t.Context()))
+		h.clock.Advance(h.m.grace - time.Second)
+		found, err := h.m.Audit(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, found)
+		h.clock.Advance(overdue)
+		found, err = h.m.Audit(t.Context())
+		require.NoError(t, err)
+		require.Len(t, found, 1, "nobody sweeps any more")
+		h.letLapse()
+	})
+}
+
 func TestASweepTakesMoreThanOnePage(t *testing.T) {
 	inEach(t, func(t *testing.T, h *house) {
 		h.receive("MUG", 10_000)

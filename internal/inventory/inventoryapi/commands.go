@@ -9,7 +9,7 @@ import (
 // Line is a quantity of one SKU; quantities are units, 1 or more.
 type Line struct {
 	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
+	Quantity int64  `json:"quantity" doc:"Units"`
 }
 
 // ReserveStock asks for all lines or nothing. Answered by StockReserved or StockRefused. A second one with the same reference gets
@@ -17,7 +17,7 @@ type Line struct {
 type ReserveStock struct {
 	Reference   string `json:"reference"`
 	Lines       []Line `json:"lines"`
-	HoldSeconds int64  `json:"hold_seconds"` // how long the stock is held unless it is extended or committed
+	HoldSeconds int64  `json:"hold_seconds" doc:"How long the stock is held unless it is extended or committed; 0 leaves it to inventory"`
 }
 
 // ExtendReservation holds the stock for that long from now. Without effect on a reservation that is not held.

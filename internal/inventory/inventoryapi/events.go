@@ -9,8 +9,8 @@ import (
 // Shortage is a SKU of which there was too little.
 type Shortage struct {
 	SKU       string `json:"sku"`
-	Requested int64  `json:"requested"`
-	Available int64  `json:"available"`
+	Requested int64  `json:"requested" doc:"Units"`
+	Available int64  `json:"available" doc:"Units"`
 }
 
 // StockReserved: all lines are held until ExpiresAt.

@@ -6,12 +6,13 @@ COPY . .
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/shop ./cmd/shop
-# An empty directory for the volume: made here, because the final image has no shell to make it.
-RUN mkdir /out/data
+# Empty directories for volumes: made here, because the final image has no shell to make them. A new volume belongs to whom its directory belongs to.
+RUN mkdir /out/data /out/keys
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /out/shop /shop
 COPY --from=build --chown=65532:65532 /out/data /data
+COPY --from=build --chown=65532:65532 /out/keys /keys
 # By number, so that an orchestrator can see that it is not root.
 USER 65532:65532
 ENV SHOP_DATA=/data

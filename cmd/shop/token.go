@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,59 @@ be anybody, so such a shop listens on this machine only. A shop for others takes
 	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it is valid")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]cobra.Completion{"operator", "customer", "service"}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	settingFlags(cmd, "data")
+	cmd.AddCommand(p.tokenKeyCommand())
 	return cmd
+}
+
+func (p *program) tokenKeyCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Print the public half of the development key",
+		Long: `Key prints the public half of the development key, in PEM, and makes the key if there is none. Give it to shops in containers or on other machines of your own, and
+they believe the tokens of 'shop token':
+
+  shop token key --out keys.pem
+  SHOP_JWT_ISSUER=` + auth.DevelopmentIssuer + ` SHOP_JWT_AUDIENCE=` + auth.DevelopmentAudience + ` SHOP_JWT_KEYS=keys.pem shop serve --addr :8080
+
+Whoever can read the private half, in the data directory, can be anybody in all of them. It is for trying a deployment out, before it has an issuer.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.configure(cmd)
+			if err != nil {
+				return err
+			}
+			return p.printKey(cfg, out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "the file to write it to, instead of printing it")
+	settingFlags(cmd, "data")
+	return cmd
+}
+
+// printKey prints the public half of the development key, or writes it to the file out. Errors: exitError with exitConfiguration; that it cannot be written.
+func (p *program) printKey(cfg config, out string) error {
+	if cfg.issuer != nil {
+		return errIssued(cfg)
+	}
+	signer, err := cfg.developmentSigner()
+	if err != nil {
+		return err
+	}
+	key, err := signer.PublicKey()
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		_, err = p.stdout.Write(key)
+		return err
+	}
+	return os.WriteFile(out, key, 0o644) //nolint:gosec // public, and read by shops of other users
+}
+
+// errIssued refuses the development key where an issuer signs.
+func errIssued(cfg config) error {
+	return configError("SHOP_JWT_ISSUER: tokens of this shop come from %s; shop signs only with its development key, which is not used then", cfg.issuer.name)
 }
 
 // printToken signs a token and prints it. Errors: exitError with exitUsage or exitConfiguration.
@@ -58,7 +111,7 @@ func (p *program) printToken(cfg config, role auth.Role, subject string, ttl tim
 	case ttl <= 0:
 		return &exitError{exitUsage, errors.New("--ttl: expected more than 0")}
 	case cfg.issuer != nil:
-		return configError("SHOP_JWT_ISSUER: tokens of this shop come from %s; shop signs only with its development key, which is not used then", cfg.issuer.name)
+		return errIssued(cfg)
 	}
 	signer, err := cfg.developmentSigner()
 	if err != nil {

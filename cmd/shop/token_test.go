@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"shop/internal/platform/auth"
+	"shop/internal/platform/clock"
 )
 
 func TestATokenIsPrintedAloneAndBelievedByTheShopOfItsDataDirectory(t *testing.T) {
@@ -98,4 +101,32 @@ func statusOf(t *testing.T, url, authorization string) int {
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	return res.StatusCode
+}
+
+func TestThePublicKeyMakesAnotherShopBelieveTheTokens(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	file := filepath.Join(t.TempDir(), "keys.pem")
+	printed := run(t, "token", "key", "--data", dir)
+	require.Equal(t, exitOK, printed.code, printed.stderr)
+	require.Equal(t, ran{exitOK, "", ""}, run(t, "token", "key", "--data", dir, "--out", file))
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, printed.stdout, string(written))
+	require.NotContains(t, printed.stdout, "PRIVATE")
+
+	c, err := configured(t, []string{"SHOP_JWT_ISSUER=shop-dev", "SHOP_JWT_AUDIENCE=shop", "SHOP_JWT_KEYS=" + file})
+	require.NoError(t, err)
+	verifier, err := c.verifier(clock.System, zap.NewNop())
+	require.NoError(t, err)
+	token := run(t, "token", "--role", "operator", "--data", dir)
+	p, err := verifier.Verify(t.Context(), strings.TrimSuffix(token.stdout, "\n"))
+	require.NoError(t, err)
+	require.Equal(t, auth.Principal{Role: auth.Operator, Subject: "operator"}, p)
+	stranger := run(t, "token", "--role", "operator", "--data", t.TempDir())
+	_, err = verifier.Verify(t.Context(), strings.TrimSuffix(stranger.stdout, "\n"))
+	require.ErrorIs(t, err, auth.ErrInvalidToken)
+
+	var stderr bytes.Buffer
+	require.Equal(t, exitConfiguration, Run(t.Context(), []string{"token", "key", "--data", dir}, jwtSettings(), &stderr, &stderr))
+	require.Contains(t, stderr.String(), "tokens of this shop come from")
 }

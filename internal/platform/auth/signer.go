@@ -66,6 +66,16 @@ func (s *Signer) Sign(p Principal, now time.Time, ttl time.Duration) (string, er
 	return t.SignedString(s.private)
 }
 
+// PublicKey is the public half of the key, in PEM: with it, and with DevelopmentIssuer and DevelopmentAudience, a shop elsewhere believes what the signer signs. Errors: none
+// that can be expected.
+func (s *Signer) PublicKey() ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(s.private.Public())
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
 func (s *Signer) keys(context.Context) (*keySet, error)    { return s.set, nil }
 func (s *Signer) renewed(context.Context) (*keySet, error) { return s.set, nil }
 

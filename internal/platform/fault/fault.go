@@ -1,5 +1,5 @@
 // Package fault is the one error type that crosses a boundary: a context returns it, the edge turns it into
-// a problem document, a remote client turns the document back into it. It knows neither HTTP nor SQL.
+// a problem document, a remote client turns the document back into it (see FromProblem: all that it knows of HTTP). It knows no SQL.
 //
 // An error that is no *Error is unexpected: KindOf calls it Internal, and nobody outside sees its text.
 package fault
@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says whose turn it is: the caller's to change something, or ours.
@@ -49,6 +50,8 @@ type Error struct {
 	Message string // one sentence, safe to show to the caller
 	Fields  []Field
 	Cause   error // for the log only, never shown
+
+	RetryAfter time.Duration // of TooMany and Unavailable: it is of no use to ask again before; 0 when nobody knows
 }
 
 // New makes a fault. The message is shown to the caller.

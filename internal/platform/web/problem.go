@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
+	"strconv"
+	"time"
 
 	"shop/internal/platform/fault"
 )
@@ -39,62 +39,6 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is the media type of RFC 9457 (huma.ContentTypeFilter).
 func (p *Problem) ContentType(string) string { return problemType[0] }
 
-// statusOf is the one place where a kind of fault becomes an HTTP status.
-func statusOf(k fault.Kind) int {
-	switch k {
-	case fault.Malformed:
-		return http.StatusBadRequest
-	case fault.Invalid:
-		return http.StatusUnprocessableEntity
-	case fault.Unauthorized:
-		return http.StatusUnauthorized
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict:
-		return http.StatusConflict
-	case fault.Gone:
-		return http.StatusGone
-	case fault.Precondition:
-		return http.StatusPreconditionFailed
-	case fault.TooMany:
-		return http.StatusTooManyRequests
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
-// kindOf is statusOf the other way round. Statuses that only an edge or a proxy gives go to the nearest kind.
-func kindOf(status int) fault.Kind {
-	switch status {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
-		return fault.Malformed
-	case http.StatusUnprocessableEntity:
-		return fault.Invalid
-	case http.StatusUnauthorized:
-		return fault.Unauthorized
-	case http.StatusForbidden:
-		return fault.Forbidden
-	case http.StatusNotFound:
-		return fault.NotFound
-	case http.StatusConflict:
-		return fault.Conflict
-	case http.StatusGone:
-		return fault.Gone
-	case http.StatusPreconditionFailed:
-		return fault.Precondition
-	case http.StatusTooManyRequests:
-		return fault.TooMany
-	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return fault.Unavailable
-	default:
-		return fault.Internal
-	}
-}
-
 // newProblem is the one place where a problem is made.
 func newProblem(ctx context.Context, status int, code, detail string, fields ...fault.Field) *Problem {
 	p := &Problem{Type: "urn:shop:problem:" + code, Title: http.StatusText(status), Status: status, Detail: detail, Code: code}
@@ -122,11 +66,14 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	case f == nil || f.Kind == fault.Internal:
 		return newProblem(ctx, http.StatusInternalServerError, "internal", "")
 	}
-	return newProblem(ctx, statusOf(f.Kind), f.Code, f.Message, f.Fields...)
+	return newProblem(ctx, f.Kind.Status(), f.Code, f.Message, f.Fields...)
 }
 
 // WriteProblem answers a request with a fault, for handlers that are no operations: proxies, middleware, pages.
 func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+	if f := fault.As(err); f != nil && f.RetryAfter > 0 && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((f.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 	writeProblem(w, ProblemOf(r.Context(), err))
 }
 
@@ -147,21 +94,4 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 		panic(err)
 	}
 	writeBody(w, p.Status, problemType, body)
-}
-
-// FaultFromProblem turns another context's answer back into the fault it was made from. The body of an answer that
-// is no problem document is ignored: only its status counts.
-func FaultFromProblem(status int, body []byte) error {
-	kind := kindOf(status)
-	f := fault.New(kind, kind.String(), strings.ToLower(http.StatusText(status)))
-	var p Problem
-	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
-		f.Cause = fmt.Errorf("answered %d without a problem document", status)
-		return f
-	}
-	f.Code, f.Message = p.Code, p.Detail
-	for _, e := range p.Errors {
-		f.Fields = append(f.Fields, fault.Field(e))
-	}
-	return f
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
@@ -31,10 +32,10 @@ func TestEachKindOfFaultHasItsStatusAndComesBackFromIt(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(body), "cause")
 
-		back := web.FaultFromProblem(status, body)
+		back := fault.FromProblem(status, nil, body)
 		require.ErrorIs(t, back, f, "kind and code survive")
-		require.Equal(t, f.Message, fault.As(back).Message)
-		require.Equal(t, f.Fields, fault.As(back).Fields)
+		require.Equal(t, f.Message, back.Message)
+		require.Equal(t, f.Fields, back.Fields)
 	}
 	require.Equal(t, len(statusOfKind)+1, kinds(), "a new kind needs its status here")
 }
@@ -54,10 +55,10 @@ func TestAnAnswerThatIsNoProblemBecomesAFaultOfItsStatus(t *testing.T) {
 		404: fault.NotFound, 413: fault.Malformed, 429: fault.TooMany,
 	} {
 		for _, body := range []string{"", "<html>", "{}", `{"code":""}`, "null"} {
-			require.Equal(t, kind, fault.KindOf(web.FaultFromProblem(status, []byte(body))), "%d %s", status, body)
+			require.Equal(t, kind, fault.KindOf(fault.FromProblem(status, nil, []byte(body))), "%d %s", status, body)
 		}
 	}
-	require.Equal(t, fault.Internal, fault.KindOf(web.FaultFromProblem(500, []byte(`{"code":"internal","status":500}`))))
+	require.Equal(t, fault.Internal, fault.KindOf(fault.FromProblem(500, nil, []byte(`{"code":"internal","status":500}`))))
 }
 
 func TestAContextThatRanOutIsUnavailable(t *testing.T) {
@@ -77,6 +78,11 @@ func TestTooManyAndUnavailableSayWhenToComeBack(t *testing.T) {
 		e.Router.Get("/down", func(w http.ResponseWriter, r *http.Request) {
 			web.WriteProblem(w, r, fault.New(fault.Unavailable, "database_down", "try again"))
 		})
+		e.Router.Get("/open", func(w http.ResponseWriter, r *http.Request) {
+			f := fault.New(fault.Unavailable, "payments_unavailable", "try again")
+			f.RetryAfter = 11*time.Second + time.Millisecond
+			web.WriteProblem(w, r, fmt.Errorf("asking: %w", f))
+		})
 	})
 	busy := s.send(t, "GET", "/busy", "")
 	busy.problem(t, 429, "rate_limited")
@@ -84,6 +90,10 @@ func TestTooManyAndUnavailableSayWhenToComeBack(t *testing.T) {
 	down := s.send(t, "GET", "/down", "")
 	down.problem(t, 503, "database_down")
 	require.Equal(t, "1", down.Header.Get("Retry-After"))
+	open := s.send(t, "GET", "/open", "")
+	open.problem(t, 503, "payments_unavailable")
+	require.Equal(t, "12", open.Header.Get("Retry-After"), "rounded up")
+	require.Equal(t, 12*time.Second, fault.FromProblem(503, open.Header, []byte(open.body)).RetryAfter, "it survives the wire")
 }
 
 func TestParametersAreRefusedByNameWithoutTheirValue(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestWhatCatalogTellsStaysAsItIs(t *testing.T) {
-	bustest.Golden(t, catalogapi.ProductChanged{
+	bustest.Golden(t, catalogapi.Messages(), catalogapi.ProductChanged{
 		Price:   catalogapi.Price{SKU: "TEA", Name: "A tea", Price: money.Money{Amount: 750, Currency: "EUR"}, Active: true},
 		Version: 7,
 	})

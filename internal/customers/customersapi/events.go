@@ -8,7 +8,7 @@ type CustomerRegistered struct {
 	CustomerID string `json:"customer_id"`
 	Name       string `json:"name"`
 	Email      string `json:"email"`
-	Version    int64  `json:"version"`
+	Version    int64  `json:"version" doc:"Counts the changes of the profile, from 1"`
 }
 
 // CustomerChanged: something of the profile or its addresses is different. Name and email are what they are now.

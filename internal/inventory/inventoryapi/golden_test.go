@@ -12,7 +12,7 @@ func TestWhatInventoryIsToldAndTellsStaysAsItIs(t *testing.T) {
 	const reference = "ord_01jd3q6k9v8xw2n4t7ryz5abcd"
 	lines := []inventoryapi.Line{{SKU: "TEA", Quantity: 2}, {SKU: "CUP", Quantity: 1}}
 	shortages := []inventoryapi.Shortage{{SKU: "TEA", Requested: 2, Available: 1}}
-	bustest.Golden(t,
+	bustest.Golden(t, inventoryapi.Messages(),
 		inventoryapi.ReserveStock{Reference: reference, Lines: lines, HoldSeconds: 900},
 		inventoryapi.ExtendReservation{Reference: reference, HoldSeconds: 900},
 		inventoryapi.CommitReservation{Reference: reference},

@@ -12,7 +12,7 @@ type Summary struct {
 	CustomerID string      `json:"customer_id"`
 	Email      string      `json:"email,omitempty"`
 	Total      money.Money `json:"total"`
-	ItemCount  int         `json:"item_count"` // lines, not units
+	ItemCount  int         `json:"item_count" doc:"Lines, not units"`
 }
 
 // MessageKey is the order id.
@@ -38,8 +38,8 @@ type OrderDelivered struct{ Summary }
 // timed_out failed. Refunded is what had been taken and went back; left out when nothing was.
 type OrderCancelled struct {
 	Summary
-	Reason   string      `json:"reason"`
-	Refunded money.Money `json:"refunded,omitzero"`
+	Reason   string      `json:"reason" enum:"out_of_stock,payment_declined,customer_request,timed_out,failed"`
+	Refunded money.Money `json:"refunded,omitzero" doc:"What had been taken and went back; left out when nothing was"`
 }
 
 // OrderRefunded: an operator gave money back; the order stays what it is. Refunded is all that went back so far.
@@ -47,7 +47,7 @@ type OrderRefunded struct {
 	Summary
 	RefundID string      `json:"refund_id"`
 	Amount   money.Money `json:"amount"`
-	Refunded money.Money `json:"refunded"`
+	Refunded money.Money `json:"refunded" doc:"All that went back so far"`
 }
 
 var (

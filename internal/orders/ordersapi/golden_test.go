@@ -11,7 +11,7 @@ import (
 func TestWhatOrdersTellsStaysAsItIs(t *testing.T) {
 	order := ordersapi.Summary{OrderID: "ord_01jd3q6k9v8xw2n4t7ryz5abcd", CustomerID: "cus_42", Email: "ann@example.org",
 		Total: money.Money{Amount: 2000, Currency: "EUR"}, ItemCount: 2}
-	bustest.Golden(t,
+	bustest.Golden(t, ordersapi.Messages(),
 		ordersapi.OrderPlaced{Summary: order},
 		ordersapi.OrderConfirmed{Summary: order},
 		ordersapi.OrderShipped{Summary: order, Carrier: "parcelforce", TrackingNumber: "PF1"},

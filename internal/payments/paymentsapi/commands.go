@@ -11,7 +11,7 @@ import (
 // again until the provider says what became of it. CustomerID is who pays, and so who may see the payment.
 type TakePayment struct {
 	Reference  string      `json:"reference"`
-	CustomerID string      `json:"customer_id"`
+	CustomerID string      `json:"customer_id" doc:"Who pays, and so who may see the payment"`
 	Amount     money.Money `json:"amount"`
 	Method     string      `json:"method"`
 }

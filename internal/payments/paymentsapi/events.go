@@ -16,14 +16,14 @@ type PaymentCaptured struct {
 type PaymentDeclined struct {
 	Reference string `json:"reference"`
 	PaymentID string `json:"payment_id"`
-	Code      string `json:"code"` // the provider's: card_declined
+	Code      string `json:"code" doc:"The provider's" example:"card_declined"`
 }
 
 // PaymentCancelled: the customer pays nothing. Refunded is what had been captured and went back; zero when nothing had.
 type PaymentCancelled struct {
 	Reference string      `json:"reference"`
 	PaymentID string      `json:"payment_id,omitempty"`
-	Refunded  money.Money `json:"refunded"`
+	Refunded  money.Money `json:"refunded" doc:"What had been captured and went back; zero when nothing had"`
 }
 
 // PaymentCancelFailed: the provider refuses to give the money back; an operator must look.
@@ -39,7 +39,7 @@ type PaymentRefunded struct {
 	PaymentID string      `json:"payment_id"`
 	RefundID  string      `json:"refund_id"`
 	Amount    money.Money `json:"amount"`
-	Total     money.Money `json:"total"`
+	Total     money.Money `json:"total" doc:"All that was refunded of this payment so far"`
 }
 
 var (

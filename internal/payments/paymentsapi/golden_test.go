@@ -11,7 +11,7 @@ import (
 func TestWhatPaymentsIsToldAndTellsStaysAsItIs(t *testing.T) {
 	const reference, payment = "ord_01jd3q6k9v8xw2n4t7ryz5abcd", "pay_01jd3q6k9v8xw2n4t7ryz5abcd"
 	amount := money.Money{Amount: 2000, Currency: "EUR"}
-	bustest.Golden(t,
+	bustest.Golden(t, paymentsapi.Messages(),
 		paymentsapi.TakePayment{Reference: reference, CustomerID: "cus_42", Amount: amount, Method: "pm_test_ok"},
 		paymentsapi.CancelPayment{Reference: reference, Reason: "customer_request"},
 		paymentsapi.PaymentCaptured{Reference: reference, PaymentID: payment, Amount: amount},

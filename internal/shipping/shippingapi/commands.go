@@ -25,7 +25,7 @@ type Line struct {
 // CreateShipment asks for a parcel with these lines. Answered by ShipmentCreated. Owner is the customer who may see it; empty for one that only those who run the shop see.
 type CreateShipment struct {
 	Reference string  `json:"reference"`
-	Owner     string  `json:"owner,omitempty"`
+	Owner     string  `json:"owner,omitempty" doc:"The customer who may see it; left out for one that only those who run the shop see"`
 	Address   Address `json:"address"`
 	Lines     []Line  `json:"lines"`
 }

@@ -9,7 +9,7 @@ import (
 
 func TestWhatShippingIsToldAndTellsStaysAsItIs(t *testing.T) {
 	const reference, shipment = "ord_01jd3q6k9v8xw2n4t7ryz5abcd", "shp_01jd3q6k9v8xw2n4t7ryz5abcd"
-	bustest.Golden(t,
+	bustest.Golden(t, shippingapi.Messages(),
 		shippingapi.CreateShipment{Reference: reference, Owner: "cus_01jd3q6k9v8xw2n4t7ryz5abcd", Lines: []shippingapi.Line{{SKU: "TEA", Quantity: 2}}, Address: shippingapi.Address{
 			Name: "Ann", Line1: "1 High Street", Line2: "Flat 2", City: "London", Region: "Greater London", PostalCode: "N1 1AA", Country: "GB", Phone: "+44 20 7946 0000",
 		}},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +25,8 @@ var (
 	// ErrNoAnswer: the context was asked and did not answer, or not in time. What was asked may have been done.
 	ErrNoAnswer = fault.New(fault.Unavailable, "upstream_unavailable",
 		"the part of the shop that answers this did not; what was asked for may have been done, so repeat it with the same Idempotency-Key or look first")
+
+	errNobodyThere = errors.New("gateway: the context cannot answer at the moment")
 
 	errNotHere = fault.New(fault.NotFound, "not_found", "there is nothing at this address")
 )
@@ -49,31 +52,46 @@ func newTransport() *http.Transport {
 
 // proxied is one request on its way.
 type proxied struct {
-	ours http.Header // of the answer to the client
+	ours    http.Header // of the answer to the client
+	instead func(error) // answers when the context elsewhere does not; nil: that it did not is the answer
 }
 
 type proxiedKey struct{}
 
-// lead registers the addresses of a context that is elsewhere.
-func (m *Module) lead(e *web.Edge, to route, base *url.URL) {
-	proxy := &httputil.ReverseProxy{
+// proxy leads to a context that is elsewhere.
+func (m *Module) proxy(to route, base *url.URL) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
 		Transport: m.transport,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(base) // Host too
 			pr.Out.Header = m.forward(pr.In)
 		},
 		ModifyResponse: func(answer *http.Response) error {
-			back(answer.Header, answer.Request.Context().Value(proxiedKey{}).(proxied).ours)
+			on := answer.Request.Context().Value(proxiedKey{}).(proxied)
+			if on.instead != nil && answersForNobody(answer.StatusCode) {
+				return fmt.Errorf("%w: %d", errNobodyThere, answer.StatusCode)
+			}
+			back(answer.Header, on.ours)
 			answer.Body = &bounded{answer.Body, maxAnswer}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { m.fail(w, r, to.context, err) },
 		ErrorLog:     zap.NewStdLog(zap.NewNop()), // it says again what the client and the access log are told
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, to, proxy) })
+}
+
+// answersForNobody reports the statuses by which what stands before a context says that it cannot be reached, or the context that it cannot answer at the moment.
+func answersForNobody(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+}
+
+// lead registers the addresses of a context that is elsewhere.
+func (m *Module) lead(e *web.Edge, to route, base *url.URL) {
+	proxy := m.proxy(to, base)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, to, proxy, nil) })
 	for _, version := range versions {
 		for _, under := range to.under {
-			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} { // HEAD goes with GET
+			for _, method := range methods {
 				e.Router.Method(method, "/"+version+"/"+under, handler)
 				e.Router.Method(method, "/"+version+"/"+under+"/*", handler)
 			}
@@ -81,8 +99,12 @@ func (m *Module) lead(e *web.Edge, to route, base *url.URL) {
 	}
 }
 
-// serve takes the whole request before it connects: a slow client holds no connection of the context's, and the context is told how long the body is.
-func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *httputil.ReverseProxy) {
+// methods of the API; HEAD goes with GET.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// serve takes the whole request before it connects: a slow client holds no connection of the context's, and the context is told how long the body is. instead, if it is given,
+// answers when the context does not.
+func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *httputil.ReverseProxy, instead func(error)) {
 	if !plain(r.URL.EscapedPath()) {
 		web.WriteProblem(w, r, errNotHere)
 		return
@@ -103,7 +125,7 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), to.deadline+wait)
 	defer cancel()
-	r = r.WithContext(context.WithValue(ctx, proxiedKey{}, proxied{w.Header()}))
+	r = r.WithContext(context.WithValue(ctx, proxiedKey{}, proxied{w.Header(), instead}))
 	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, int64(len(body)), nil
 	if len(body) > 0 {
 		r.Body = io.NopCloser(bytes.NewReader(body)) // which net/http cannot send twice
@@ -111,7 +133,7 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 	proxy.ServeHTTP(w, r)
 }
 
-// fail answers for a context that did not. Nothing is asked again here: whether that is safe, the client knows.
+// fail answers for a context that did not. Nothing with effects is asked again here: whether that is safe, the client knows.
 func (m *Module) fail(w http.ResponseWriter, r *http.Request, to string, err error) {
 	answer := ErrNoAnswer
 	var dial *net.OpError
@@ -120,6 +142,10 @@ func (m *Module) fail(w http.ResponseWriter, r *http.Request, to string, err err
 	}
 	if !errors.Is(err, context.Canceled) { // else it was the client who left
 		m.failures.WithLabelValues(to).Inc()
+		if on := r.Context().Value(proxiedKey{}).(proxied); on.instead != nil {
+			on.instead(err)
+			return
+		}
 	}
 	web.WriteProblem(w, r, fault.Wrap(err, answer.Kind, answer.Code, answer.Message))
 }

@@ -63,7 +63,7 @@ func (o *opened) eventually(what string, is func() bool) {
 func share(percent string) string { return `{"route.catalog": {"percent": ` + percent + `}}` }
 
 func TestAShareIsOfThatSizeAndOfTheSameKeysAlways(t *testing.T) {
-	const keys = 20_000
+	const keys = 5_000
 	on := func(percent string) map[string]bool {
 		f := open(t, share(percent))
 		chosen := map[string]bool{}
@@ -89,7 +89,7 @@ func TestAShareIsOfThatSizeAndOfTheSameKeysAlways(t *testing.T) {
 
 func TestWhoIsTheFirstOfOneFlagIsNotTheFirstOfAll(t *testing.T) {
 	f := open(t, `{"route.catalog": {"percent": 10}, "route.orders": {"percent": 10}}`)
-	const keys = 20_000
+	const keys = 5_000
 	both := 0
 	for i := range keys {
 		key := fmt.Sprint("customer:", i)

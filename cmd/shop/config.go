@@ -28,7 +28,7 @@ type settings struct {
 	Contexts    string `env:"SHOP_CONTEXTS" envDefault:"all" flag:"contexts" help:"what this process hosts: all, or a list of contexts; all,-NAME leaves one out"`
 	Data        string `env:"SHOP_DATA" envDefault:"./data" flag:"data" help:"directory of the SQLite databases and of the development key"`
 	DatabaseURL string `env:"SHOP_DATABASE_URL" flag:"database-url" help:"postgres://… or sqlite:DIRECTORY; SHOP_<CONTEXT>_DATABASE_URL for one context (default: SQLite in the data directory)"`
-	BusURL      string `env:"SHOP_BUS_URL" envDefault:"memory:" flag:"bus-url" help:"what carries messages between contexts"`
+	BusURL      string `env:"SHOP_BUS_URL" envDefault:"memory:" flag:"bus-url" help:"what carries messages between contexts: memory: within this process, or a broker: nats://…, kafka://… or amqp://…"`
 	LogLevel    string `env:"SHOP_LOG_LEVEL" envDefault:"info" flag:"log-level" help:"debug, info, warn or error"`
 	Service     string `env:"OTEL_SERVICE_NAME" envDefault:"shop"`
 	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients
@@ -147,8 +147,8 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 	if c.logLevel, err = parseLevel(s.LogLevel); err != nil {
 		return c, configError("%s: %w", origin["SHOP_LOG_LEVEL"], err)
 	}
-	if s.BusURL != memoryBus {
-		return c, configError("%s: this version carries messages only within one process: %s", origin["SHOP_BUS_URL"], memoryBus)
+	if err := checkBusURL(s.BusURL); err != nil {
+		return c, configError("%s: %w", origin["SHOP_BUS_URL"], err)
 	}
 	if c.databases, err = s.databaseURLs(given, origin); err != nil {
 		return c, err
@@ -162,7 +162,7 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 	if c.issuer, err = s.issuer(given); err != nil {
 		return c, err
 	}
-	if err := checkHosting(c.hosted); err != nil {
+	if err := checkHosting(c.hosted, c.busURL); err != nil {
 		return c, configError("%s: %w", origin["SHOP_CONTEXTS"], err)
 	}
 	return c, nil

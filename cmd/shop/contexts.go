@@ -31,7 +31,8 @@ type contextSpec struct {
 	name   string
 	beside []string // databases beside its own, which has its name
 	asks   []string // contexts whose answers it needs at once, through their *api
-	talks  []string // contexts to which it sends commands and whose events it hears
+	sends  []string // contexts to which it sends commands
+	hears  []string // contexts whose events it hears
 	build  func(*host) module
 }
 
@@ -79,7 +80,8 @@ var contextMap = []contextSpec{
 	{
 		name:  "orders",
 		asks:  []string{"catalog", "inventory", "payments", "shipping"},
-		talks: []string{"inventory", "payments", "shipping"},
+		sends: []string{"inventory", "payments", "shipping"},
+		hears: []string{"inventory", "payments", "shipping"},
 		build: func(h *host) module {
 			h.orders = orders.New(orders.Needs{
 				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock,
@@ -93,27 +95,24 @@ var contextMap = []contextSpec{
 	},
 	{
 		name:  "notifications",
-		talks: []string{"orders", "customers"},
+		hears: []string{"orders", "customers"},
 		build: func(h *host) module {
 			return notifications.New(notifications.Needs{DB: h.db("notifications"), Bus: h.bus, Log: h.log, Clock: h.clock, Mail: h.cfg.mail})
 		},
 	},
 }
 
-// memoryBus carries messages within this process and no further.
-const memoryBus = "memory:"
-
-// checkHosting refuses a set of contexts that cannot work: with the memory bus, what is said to a context of another process would be lost.
-func checkHosting(hosted []string) error {
+// checkHosting refuses a set of contexts that cannot work: with a bus that reaches only this process, what is said to a context of another would be lost.
+func checkHosting(hosted []string, busURL string) error {
 	here := func(name string) bool { return slices.Contains(hosted, name) }
 	for _, c := range contextMap {
-		for _, other := range c.talks {
-			if here(c.name) != here(other) {
+		for _, other := range c.talks() {
+			if busURL == memoryBus && here(c.name) != here(other) {
 				in, out := c.name, other
 				if !here(in) {
 					in, out = out, in
 				}
-				return fmt.Errorf("%s is hosted here and %s is not, but they talk, and the bus %s reaches only this process; host both or neither", in, out, memoryBus)
+				return fmt.Errorf("%s is hosted here and %s is not, but they talk, and the bus %s reaches only this process; host both or neither, or name a broker in SHOP_BUS_URL", in, out, memoryBus)
 			}
 		}
 		for _, other := range c.asks {
@@ -123,6 +122,26 @@ func checkHosting(hosted []string) error {
 		}
 	}
 	return nil
+}
+
+// talks are the contexts with which messages are exchanged.
+func (c contextSpec) talks() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.sends, c.hears))))
+}
+
+// topics are those whose messages the context has to get.
+func (c contextSpec) topics() []string {
+	var topics []string
+	for _, other := range contextMap {
+		if slices.Contains(other.sends, c.name) && !slices.Contains(topics, bus.Topic(c.name, bus.Command)) {
+			topics = append(topics, bus.Topic(c.name, bus.Command))
+		}
+	}
+	for _, other := range c.hears {
+		topics = append(topics, bus.Topic(other, bus.Event))
+	}
+	slices.Sort(topics)
+	return topics
 }
 
 func contextNames() []string {

@@ -70,10 +70,10 @@ const (
 // settleLimit is how long settle waits.
 const settleLimit = 30 * time.Second
 
-// openHost takes the data directories, opens and prepares the databases, and builds all contexts. Errors: that another shop uses a
-// directory; those of openDatabases and prepare.
+// openHost takes the data directories, opens and prepares the databases, connects to the broker, and builds all contexts. Errors: that another shop uses a
+// directory; those of openDatabases, prepare and openBus.
 func openHost(ctx context.Context, cfg config, log *zap.Logger) (*host, error) {
-	h := &host{cfg: cfg, log: log, clock: clock.System, bus: bus.NewMemory(), failed: make(chan error, 2)}
+	h := &host{cfg: cfg, log: log, clock: clock.System, failed: make(chan error, 2)}
 	if err := h.open(ctx); err != nil {
 		h.close()
 		return nil, err
@@ -93,7 +93,11 @@ func (h *host) open(ctx context.Context) error {
 	if h.databases, err = openDatabases(h.cfg, 0); err != nil {
 		return err
 	}
-	return h.databases.prepare(ctx)
+	if err = h.databases.prepare(ctx); err != nil {
+		return err
+	}
+	h.bus, err = openBus(h.cfg.busURL, h.cfg.service, h.log)
+	return err
 }
 
 // build makes the contexts. Nothing runs yet, and each group has joined its topics before the first message can be sent.
@@ -212,7 +216,10 @@ func (h *host) stop() error {
 
 // close closes the bus and the databases and gives the directories free. A database that does not let go within stopClosing is left behind.
 func (h *host) close() error {
-	errs := []error{h.bus.Close()}
+	var errs []error
+	if h.bus != nil {
+		errs = append(errs, h.bus.Close())
+	}
 	closed := make(chan error, 1)
 	go func() { closed <- h.databases.close() }()
 	select {

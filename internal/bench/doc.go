@@ -11,6 +11,8 @@
 //	stored    the same flow with many orders stored already, against an empty shop
 //	lines     orders of many lines against orders of two
 //	reads     GET routes against a plain chi handler that answers the same bytes from memory
+//	edge      the flow with and without limits and bound
+//	split     the flow in one process, with payments in a process of its own, and with every context in its own, over NATS
 //	start     time to /readyz, resident memory, and what an idle shop uses
 //
 // Absolute figures hold for one machine on one day; what counts are ratios of the same run. So the subjects take turns, all

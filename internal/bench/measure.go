@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -57,10 +58,10 @@ type target struct {
 	counts  func(context.Context) (map[string]float64, error) // what it says of itself, by figure, as sums since it began
 }
 
-// measure drives the load against a target and records what happened, under the names that r has already.
-func (b *bench) measure(ctx context.Context, t target, l load, r record) error {
+// measure drives the load against a target and records what happened, under the names that r has already. beside are processes that work for the target.
+func (b *bench) measure(ctx context.Context, t target, l load, r record, beside ...*process) error {
 	l.addr, l.headers, l.warm, l.measure = t.addr, t.headers, b.warm, b.secs
-	m := b.meter(t.process)
+	m := b.meter(t.process, beside...)
 	best, err := b.undisturbed(ctx, m, func() (record, error) { return t.measureOnce(ctx, l, m, r) })
 	if err != nil {
 		return err
@@ -68,11 +69,14 @@ func (b *bench) measure(ctx context.Context, t target, l load, r record) error {
 	return b.journal.add(best)
 }
 
-// meter accounts for the program and, if there is one, the cluster.
-func (b *bench) meter(p *process) meter {
+// meter accounts for the program, for what works for it, and, if there is one, for the cluster.
+func (b *bench) meter(p *process, beside ...*process) meter {
 	m := meter{}
 	if p != nil {
 		m["program"] = p.pid()
+	}
+	for i, p := range beside {
+		m["beside_"+strconv.Itoa(i)] = p.pid()
 	}
 	if b.cluster != nil {
 		m["postgres"] = b.cluster.Pid()

@@ -44,6 +44,7 @@ const (
 
 	cpuProgram   = "cpu_program_ms" // an order, as are the following
 	cpuPostgres  = "cpu_postgres_ms"
+	cpuBeside    = "cpu_beside_" // and a number: other processes of a shop that is split, its broker first
 	cpuGenerator = "cpu_generator_ms"
 	walBytes     = "wal_bytes"
 	syncs        = "syncs"

@@ -97,6 +97,11 @@ func (p *place) serve(ctx context.Context) (*shop, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.serveAt(ctx, addr)
+}
+
+// serveAt is serve at an address.
+func (p *place) serveAt(ctx context.Context, addr string) (*shop, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return nil, err

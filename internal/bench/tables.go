@@ -21,6 +21,7 @@ func tables(all []record) map[string]string {
 		"lines":   linesTable(latest(all, "lines").shown()),
 		"reads":   readsTable(latest(all, "reads").shown()),
 		"edge":    edgeTable(latest(all, "edge").shown()),
+		"split":   splitTable(latest(all, "split").shown()),
 		"start":   startTable(latest(all, "start").shown()),
 		"memory":  memoryTable(latest(all, "start").shown(), flow),
 		"marks":   marksList(all),
@@ -169,7 +170,7 @@ func linesTable(s selection) string {
 	return markdown([]string{"", "clients", "lines", "orders/s", "p50 ms", "÷ 2 lines", "CPU ms", "÷ 2 lines"}, rows)
 }
 
-// cpuAll is what program and database use together for an order; it is computed, not recorded.
+// cpuAll is what program, database and the processes beside them use together for an order; it is computed, not recorded.
 const cpuAll = "cpu_all_ms"
 
 func (s selection) withCPU() selection {
@@ -177,6 +178,11 @@ func (s selection) withCPU() selection {
 	for _, r := range s {
 		f := maps.Clone(r.Figures)
 		f[cpuAll] = f[cpuProgram] + f[cpuPostgres]
+		for name, cpu := range f {
+			if strings.HasPrefix(name, cpuBeside) {
+				f[cpuAll] += cpu
+			}
+		}
 		r.Figures = f
 		all = append(all, r)
 	}
@@ -219,6 +225,28 @@ func edgeTable(s selection) string {
 		}
 	}
 	return markdown([]string{"", "clients", "orders/s", "without", "p50 ms", "without", "CPU ms", "without", "CPU ratio"}, rows)
+}
+
+// splitTable compares a shop of several processes to the one process.
+func splitTable(s selection) string {
+	var rows [][]string
+	for _, subject := range s.subjects() {
+		for _, clients := range s.of(subject).distinct(clientsOf) {
+			cut := func(name string) selection {
+				return s.of(subject).at(clients).where(func(r record) bool { return r.Route == name }).withCPU()
+			}
+			whole := cut(cuts[0].name)
+			for _, c := range cuts {
+				g := cut(c.name)
+				if len(g) == 0 {
+					continue
+				}
+				rows = append(rows, []string{subject, strconv.Itoa(clients), c.name, g.figure(perSecond).String(), g.over(whole, perSecond).String(), g.figure(p50).String(),
+					g.figure(p99).String(), g.over(whole, p99).String(), g.figure(cpuAll).String()})
+			}
+		}
+	}
+	return markdown([]string{"", "clients", "", "orders/s", "÷ one process", "p50 ms", "p99 ms", "÷ one process", "CPU ms"}, rows)
 }
 
 func startTable(s selection) string {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"shop/internal/platform/bus"
+)
+
+// memoryBus carries messages within this process and no further.
+const memoryBus = "memory:"
+
+// brokers are the buses that reach other processes, by the scheme of their URL.
+var brokers = map[string]func(url, client string, log *zap.Logger) (bus.Transport, error){}
+
+var errBusURL = errors.New("expected memory:, nats://HOST:PORT, kafka://HOST:PORT or amqp://USER:PASSWORD@HOST:PORT")
+
+func checkBusURL(s string) error {
+	if s == memoryBus {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || brokers[u.Scheme] == nil || u.Host == "" {
+		return errBusURL
+	}
+	return nil
+}
+
+// openBus connects to what carries messages between contexts. A broker is told of everybody who has to get messages, hosted here or not: whichever process starts first, what it
+// says waits for the others. client names this process in the broker's own diagnosis. Errors: that the broker does not answer, with exitDependency.
+func openBus(busURL, client string, log *zap.Logger) (bus.Transport, error) {
+	if busURL == memoryBus {
+		return bus.NewMemory(), nil
+	}
+	scheme, _, _ := strings.Cut(busURL, ":")
+	t, err := brokers[scheme](busURL, client, log)
+	if err != nil {
+		return nil, brokerError(err)
+	}
+	if err := joinAll(t); err != nil {
+		return nil, errors.Join(brokerError(err), t.Close())
+	}
+	return t, nil
+}
+
+func brokerError(err error) error {
+	return &exitError{exitDependency, fmt.Errorf("the broker of SHOP_BUS_URL: %w", err)}
+}
+
+func joinAll(t bus.Transport) error {
+	for _, c := range contextMap {
+		for _, kind := range []bus.Kind{bus.Event, bus.Command} {
+			if err := t.Declare(bus.Topic(c.name, kind)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range contextMap {
+		for _, topic := range c.topics() {
+			if err := t.Join(c.name, topic); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -45,6 +45,7 @@ type topic struct {
 	from    int64     // all rows up to here were, as long as the topic is behind
 	refused bool      // the transport did not take one
 	until   time.Time // when it is tried again
+	run     *run      // since the last refusal
 }
 
 func newFlight(depose func()) flight {
@@ -93,7 +94,9 @@ func (t *term) allFull() bool {
 func (t *term) placeOf(p *topic) (from int64, room int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p.refused = false
+	if p.refused {
+		p.refused, p.run = false, &run{}
+	}
 	return p.from, relayTopicCap - p.underWay
 }
 
@@ -113,7 +116,7 @@ func (t *term) hand(p *parcel) {
 	t.mu.Lock()
 	to := t.topics[p.Topic]
 	if to == nil {
-		to = &topic{name: p.Topic}
+		to = &topic{name: p.Topic, run: &run{}}
 		t.topics[p.Topic] = to
 	}
 	if _, already := t.underWay[p.ID]; already {
@@ -169,15 +172,20 @@ func (t *term) depart(to *topic, p *parcel) {
 	t.underWay[p.ID] = s
 	to.underWay += s.messages
 	to.unsettled += s.messages
+	run := to.run
 	t.mu.Unlock()
 	async, _ := t.ep.cfg.Transport.(asyncPublisher)
+	_, local := t.ep.cfg.Transport.(attacher)
 	for i := range p.letters {
 		l := &p.letters[i]
-		if t.wasRefused(s) { // nothing overtakes what has to be sent again
+		if t.wasRefused(to) { // nothing overtakes what has to be sent again
 			t.settled(s, l.ID, errWithheld)
 			continue
 		}
 		msg := t.ep.message(l, p.CreatedAt)
+		if !local {
+			msg.SetContext(withRun(msg.Context(), run))
+		}
 		if async != nil {
 			async.Send(p.Topic, msg, func(err error) { t.settled(s, l.ID, err) })
 			continue
@@ -189,10 +197,10 @@ func (t *term) depart(to *topic, p *parcel) {
 // errWithheld: a message was not sent, because one before it was refused.
 var errWithheld = errors.New("bus: a message before it was refused")
 
-func (t *term) wasRefused(s *shipment) bool {
+func (t *term) wasRefused(to *topic) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return s.refused
+	return to.refused
 }
 
 // settled notes what became of a message. A parcel of which one message was refused is sent again as a whole: who has a message already knows it by its id.

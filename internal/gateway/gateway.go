@@ -16,6 +16,7 @@ import (
 	"shop/internal/payments/paymentsapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/cache"
+	"shop/internal/platform/flags"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -23,6 +24,8 @@ import (
 // Needs is what the gateway leads to. What is nil is not to be had in this process.
 type Needs struct {
 	Elsewhere map[string]*url.URL            // where the contexts are that this process does not host, by name
+	Shared    map[string]*url.URL            // where else the contexts are that it does host; see Share
+	Flags     *flags.Flags                   // which requests for those go there; nil: none
 	Client    func(*http.Request) netip.Addr // where a request comes from; default its peer
 
 	Orders    ordersapi.Queries
@@ -45,9 +48,12 @@ type Module struct {
 	log       *zap.Logger
 	transport *http.Transport
 	profiles  *profiles
-	ownCache  *cache.Store // when none was given
+	ownCache  *cache.Store        // when none was given
+	sharings  map[string]*sharing // by the first part of their addresses
+	mirror    *mirror
 	failures  *prometheus.CounterVec
 	missing   *prometheus.CounterVec
+	shared    *prometheus.CounterVec
 }
 
 // New puts the gateway together. It joins the topic that it listens to; nothing runs until Start. Errors: what the transport says of that.
@@ -72,8 +78,12 @@ func New(n Needs) (*Module, error) {
 	m.missing = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "shop_order_details_unavailable_total", Help: "Parts of the details of an order that did not come in time.",
 	}, []string{"part"})
+	m.shared = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "shop_shared_requests_total", Help: "Requests for a context that is hosted here and elsewhere, by where they were answered; fallback: here, since not elsewhere.",
+	}, []string{"context", "to"})
+	m.sharings, m.mirror = m.newSharings(), newMirror(m)
 	if n.Metrics != nil {
-		n.Metrics.MustRegister(m.failures, m.missing)
+		n.Metrics.MustRegister(m.failures, m.missing, m.shared, m.mirror.results)
 	}
 	var err error
 	m.profiles, err = newProfiles(m.needs, m.log)
@@ -97,6 +107,7 @@ func (m *Module) Start(ctx context.Context) error { return m.profiles.start(ctx)
 
 // Stop ends that, and gives up the connections to the contexts elsewhere.
 func (m *Module) Stop() {
+	m.mirror.close()
 	m.profiles.stop()
 	m.transport.CloseIdleConnections()
 	if m.ownCache != nil {

@@ -153,6 +153,7 @@ func (h *host) listen(ctx context.Context) error {
 		m.Routes(edge)
 	}
 	h.front.gateway.Routes(edge)
+	edge.Document("/asyncapi.json", "application/json", h.asyncAPI())
 	h.watch(registry)
 	if h.cfg.adminAddr != "" {
 		if h.admin, err = listen(ctx, h.cfg.adminAddr, web.Admin(h.health, registry)); err != nil {

@@ -64,16 +64,7 @@ func TestWhatIsPublishedBreaksNoClient(t *testing.T) {
 // servedDocument is the OpenAPI document of a shop that hosts everything.
 func servedDocument(t *testing.T) (document tree) {
 	t.Helper()
-	cfg := config{hosted: contextNames(), databases: map[string]string{}, data: t.TempDir(), busURL: memoryBus}
-	for _, name := range databaseNames() {
-		cfg.databases[name] = sqlitePrefix + cfg.data
-	}
-	h, err := openHost(t.Context(), cfg, zap.NewNop())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.close()) })
-	h.front, err = h.openFront(prometheus.NewRegistry())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.front.stop()) })
+	h := wholeHost(t)
 	edge := web.New(web.Options{Version: "1"})
 	for _, m := range h.modules {
 		m.Routes(edge)
@@ -84,6 +75,22 @@ func servedDocument(t *testing.T) (document tree) {
 	require.Equal(t, http.StatusOK, answer.Code)
 	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &document))
 	return document
+}
+
+// wholeHost hosts everything, on the memory bus. Nothing of it is started.
+func wholeHost(t *testing.T) *host {
+	t.Helper()
+	cfg := config{hosted: contextNames(), databases: map[string]string{}, data: t.TempDir(), busURL: memoryBus}
+	for _, name := range databaseNames() {
+		cfg.databases[name] = sqlitePrefix + cfg.data
+	}
+	h, err := openHost(t.Context(), cfg, zap.NewNop())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.close()) })
+	h.front, err = h.openFront(prometheus.NewRegistry())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.front.stop()) })
+	return h
 }
 
 // ofVersion is the part of the document that is about one version, with the schemas that it uses.

@@ -78,7 +78,7 @@ func TestAShopAsksForATokenWhereverSomebodysThingsAre(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.stop()) })
 	for path, status := range map[string]int{
-		"/livez": 200, "/readyz": 200, "/docs": 200, "/openapi.json": 200, "/v1/products": 200, "/v1/products/none": 404, "/v1/inventory": 200,
+		"/livez": 200, "/readyz": 200, "/docs": 200, "/openapi.json": 200, "/asyncapi.json": 200, "/v1/products": 200, "/v1/products/none": 404, "/v1/inventory": 200,
 		"/v1/orders": 401, "/v1/orders/ord_01jd3q6k9v8xw2n4t7ryz5abcd": 401, "/v1/payments": 401, "/v1/shipments": 401, "/v1/nothing": 404,
 		"/v1/inventory/none/movements": 401, "/v1/orders/ord_01jd3q6k9v8xw2n4t7ryz5abcd/saga": 401,
 	} {

@@ -48,7 +48,8 @@ type Endpoint struct {
 	cfg      Config
 	handlers map[string]*handler
 	relay    *relay
-	consumer *consumer
+	consumer *consumer // of a transport that is not exclusive
+	turn     turn
 	jobs     []func(ctx context.Context)
 	leading  atomic.Bool
 	notify   chan struct{}
@@ -99,12 +100,16 @@ func NewEndpoint(cfg Config) *Endpoint {
 	e.outbox = sqldb.Many{SQL: insertOutbox, Columns: outboxColumns, Fold: e.pack, Written: e.written}
 	e.relay = newRelay(e)
 	e.consumer = newConsumer(e)
+	e.turn.over = make(chan struct{})
 	e.stop = sync.OnceValue(e.stopAll)
 	for _, kind := range []Kind{Event, Command} {
 		e.setup = errors.Join(e.setup, cfg.Transport.Declare(Topic(cfg.Context, kind)))
 	}
 	e.WhileLeading(e.replayLoop)
 	e.WhileLeading(e.forgetLoop)
+	if e.exclusive() {
+		e.WhileLeading(e.consumeWhileLeading)
+	}
 	return e
 }
 
@@ -175,12 +180,13 @@ func (e *Endpoint) WhileLeading(job func(ctx context.Context)) { e.jobs = append
 // Leading reports whether this process runs the context's relay and jobs.
 func (e *Endpoint) Leading() bool { return e.leading.Load() }
 
-// Start subscribes the handlers and competes for leadership. Errors: what the transport says of a subscription.
+// Start subscribes the handlers and competes for leadership. Errors: what the transport says of a subscription. With an exclusive transport the process that leads
+// subscribes, and tries again until it can.
 func (e *Endpoint) Start(ctx context.Context) error {
 	if e.setup != nil {
 		return e.setup
 	}
-	if err := e.consumer.start(); err != nil {
+	if err := e.startConsuming(); err != nil {
 		return err
 	}
 	var rctx context.Context
@@ -209,7 +215,7 @@ func (e *Endpoint) stopAll() <-chan struct{} {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		e.consumer.stop()
+		e.stopConsuming()
 		e.cancelRelay()
 		e.relayDone.Wait()
 	}()

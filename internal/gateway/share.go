@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
@@ -156,7 +155,7 @@ type Share struct {
 }
 
 // Shares is how the shared contexts are shared at the moment, by name.
-func (m *Module) Shares(context.Context) map[string]Share {
+func (m *Module) Shares() map[string]Share {
 	all := map[string]Share{}
 	for _, s := range m.sharings {
 		rollout, flagged := m.needs.Flags.Rollout(s.flag)

@@ -35,6 +35,7 @@ type settings struct {
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
 	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
+	Flags          string `env:"SHOP_FLAGS"`
 	CacheURL       string `env:"SHOP_CACHE_URL"`
 	TrustedProxies string `env:"SHOP_TRUSTED_PROXIES"`
 	RateCustomer   string `env:"SHOP_RATE_LIMIT_CUSTOMER" envDefault:"12000"`

@@ -16,6 +16,7 @@ import (
 	"shop/internal/gateway"
 	"shop/internal/platform/auth"
 	"shop/internal/platform/cache"
+	"shop/internal/platform/flags"
 	"shop/internal/platform/ratelimit"
 	"shop/internal/platform/web"
 )
@@ -27,6 +28,8 @@ type frontConfig struct {
 	limits    ratelimit.Options   // the numbers
 	most      int                 // requests that are worked on at a time; 0: no bound
 	elsewhere map[string]*url.URL // contexts that others host
+	shared    map[string]*url.URL // contexts that others host as well as this process
+	flags     string              // the file that says which requests for those go there; empty: none do
 }
 
 // front turns the settings of the edge into what they mean. Errors: exitError with exitConfiguration.
@@ -51,18 +54,22 @@ func (s settings) front(given map[string]string, hosted []string) (c frontConfig
 	if c.proxies, err = parseProxies(s.TrustedProxies); err != nil {
 		return c, nil, configError("SHOP_TRUSTED_PROXIES: %w", err)
 	}
-	c.elsewhere = map[string]*url.URL{}
+	c.elsewhere, c.shared, c.flags = map[string]*url.URL{}, map[string]*url.URL{}, s.Flags
 	for _, name := range contextNames() {
 		variable := contextVariable(name)
 		if given[variable] == "" {
 			continue
 		}
-		if slices.Contains(hosted, name) {
-			warnings = append(warnings, variable+" has no effect: "+name+" is hosted here")
-			continue
-		}
-		if c.elsewhere[name], err = parseContextURL(given[variable]); err != nil {
+		u, err := parseContextURL(given[variable])
+		switch {
+		case err != nil:
 			return c, nil, configError("%s: %w", variable, err)
+		case !slices.Contains(hosted, name):
+			c.elsewhere[name] = u
+		case s.Flags == "":
+			warnings = append(warnings, variable+" has no effect without SHOP_FLAGS: "+name+" is hosted here")
+		default:
+			c.shared[name] = u
 		}
 	}
 	return c, warnings, nil
@@ -102,6 +109,7 @@ func parseProxies(list string) (ratelimit.Proxies, error) {
 // front is what stands before the contexts of this process: who may ask how often, how much is worked on at a time, and the gateway.
 type front struct {
 	shared  *cache.Shared // nil without a Redis
+	flags   *flags.Flags  // nil without a file
 	store   *cache.Store
 	limits  *ratelimit.Limits
 	gateway *gateway.Module
@@ -128,14 +136,33 @@ func (h *host) openFront(metrics prometheus.Registerer) (*front, error) {
 	if cfg.most > 0 {
 		f.around = append(f.around, web.NewBound(web.BoundOptions{Max: cfg.most, Client: cfg.proxies.Client, Metrics: metrics}).Middleware)
 	}
-	f.gateway, err = gateway.New(h.gatewayNeeds(f, metrics))
-	return f, err
+	if cfg.flags != "" {
+		if f.flags, err = flags.Open(cfg.flags, flags.Options{Known: flagNames(), Log: h.log, Metrics: metrics}); err != nil {
+			return nil, configError("SHOP_FLAGS: %w", err)
+		}
+	}
+	if f.gateway, err = gateway.New(h.gatewayNeeds(f, metrics)); err != nil {
+		return nil, err
+	}
+	if len(cfg.shared) > 0 {
+		f.around = append(f.around, f.gateway.Share) // the last: it has to know who asks
+	}
+	return f, nil
+}
+
+// flagNames are the flags that there are.
+func flagNames() []string {
+	var names []string
+	for _, name := range contextNames() {
+		names = append(names, gateway.FlagOf(name))
+	}
+	return names
 }
 
 // gatewayNeeds says where the gateway finds each context: here, elsewhere, or nowhere.
 func (h *host) gatewayNeeds(f *front, metrics prometheus.Registerer) gateway.Needs {
 	cfg := h.cfg.front
-	n := gateway.Needs{Elsewhere: cfg.elsewhere, Client: cfg.proxies.Address, Cache: f.store, Log: h.log, Metrics: metrics}
+	n := gateway.Needs{Elsewhere: cfg.elsewhere, Shared: cfg.shared, Flags: f.flags, Client: cfg.proxies.Address, Cache: f.store, Log: h.log, Metrics: metrics}
 	if h.orders != nil {
 		n.Orders = h.orders
 	}
@@ -165,6 +192,7 @@ func (f *front) start(ctx context.Context) error { return f.gateway.Start(ctx) }
 // stop ends what runs in the background, after the contexts: they tell the gateway to the last.
 func (f *front) stop() error {
 	f.gateway.Stop()
+	f.flags.Close()
 	f.limits.Close()
 	f.store.Close()
 	if f.client != nil {

@@ -33,7 +33,20 @@ func TestAContextIsHereOrAtItsURLOrNowhere(t *testing.T) {
 	require.Len(t, c.front.elsewhere, 2)
 	require.Equal(t, "http://orders:8080", c.front.elsewhere["orders"].String())
 	require.Equal(t, "https://customers.example", c.front.elsewhere["customers"].String())
-	require.Equal(t, []string{"SHOP_CATALOG_URL has no effect: catalog is hosted here"}, c.warnings)
+	require.Empty(t, c.front.shared)
+	require.Equal(t, []string{"SHOP_CATALOG_URL has no effect without SHOP_FLAGS: catalog is hosted here"}, c.warnings)
+}
+
+func TestAContextThatIsHereMayBeSharedWithItsURL(t *testing.T) {
+	c, err := configured(t, []string{"SHOP_CONTEXTS=catalog", "SHOP_ORDERS_URL=http://orders:8080", "SHOP_CATALOG_URL=http://catalog:8080", "SHOP_FLAGS=flags.json"})
+	require.NoError(t, err)
+	require.Len(t, c.front.elsewhere, 1)
+	require.Len(t, c.front.shared, 1)
+	require.Equal(t, "http://catalog:8080", c.front.shared["catalog"].String())
+	require.Equal(t, "flags.json", c.front.flags)
+	require.Empty(t, c.warnings)
+	_, err = configured(t, []string{"SHOP_CATALOG_URL=catalog:8080"})
+	require.ErrorContains(t, err, "SHOP_CATALOG_URL: expected http://HOST:PORT", "also where it has no effect")
 }
 
 func TestAWrongSettingOfTheFrontIsOneLineThatNamesIt(t *testing.T) {

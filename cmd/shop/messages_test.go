@@ -64,7 +64,8 @@ func TestWhatIsPublishedOfMessagesBreaksNobody(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(file("")), 0o750))
 	kept := schemasIn(t, os.DirFS(filepath.Dir(file(""))))
 	require.Empty(t, messageBreaks(t, kept, now), howToChangeAMessage)
-	if tag, tagged := taggedSchemas(t, "../.."); tag != "" { // what was released stays true, also if somebody edits the files
+	if tag, tagged := taggedSchemas(t, "../.."); tag != "" { // what was released stays true when somebody edits the files; to delete one is a decision
+		maps.DeleteFunc(tagged, func(name string, _ tree) bool { return kept[name] == nil })
 		require.Empty(t, messageBreaks(t, tagged, now), "against %s: %s", tag, howToChangeAMessage)
 	}
 	if *update {

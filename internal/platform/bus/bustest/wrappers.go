@@ -125,13 +125,15 @@ func settling(outcome func(msg *message.Message, acked bool)) passage {
 	}
 }
 
-// forgetsAcks is a transport of whose receiver half of the acknowledgements get lost.
-func forgetsAcks(t bus.Transport, losses *atomic.Int64) bus.Transport {
+// forgetsAcks is a transport of whose receiver half of the acknowledgements get lost, after so many that did not. A transport that waits for an acknowledgement before it
+// delivers the next message, of a key or a partition, stands still then.
+func forgetsAcks(t bus.Transport, after int, losses *atomic.Int64) bus.Transport {
+	passed := new(atomic.Int64)
 	return passThrough(t, settling(func(msg *message.Message, acked bool) {
 		switch {
 		case !acked:
 			msg.Nack()
-		case rand.IntN(2) == 0:
+		case passed.Add(1) <= int64(after) || rand.IntN(2) == 0:
 			msg.Ack()
 		default:
 			losses.Add(1)

@@ -177,8 +177,8 @@ func (m *Memory) attach(group, topic string, s *sink) (detach func(), err error)
 }
 
 func isCommandTopic(topic string) bool {
-	const suffix = "." + string(Command)
-	return len(topic) > len(suffix) && topic[len(topic)-len(suffix):] == suffix
+	_, is := Addressee(topic)
+	return is
 }
 
 // Subscriber is the receiving side of a group. Closing it ends all its subscriptions; what they did not acknowledge is an error to the publisher.

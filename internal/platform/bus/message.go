@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -47,6 +48,12 @@ func (t Type) Topic() string { return t.topic }
 
 // Topic names the topic of a context's events or commands: shop.orders.events.
 func Topic(context string, kind Kind) string { return "shop." + context + "." + string(kind) }
+
+// Addressee is the context to which the commands of a topic go; ok is false for a topic of events, which anybody may hear.
+func Addressee(topic string) (context string, ok bool) {
+	context, ok = strings.CutSuffix(strings.TrimPrefix(topic, "shop."), "."+string(Command))
+	return context, ok
+}
 
 // Body is the content of a message.
 type Body interface {

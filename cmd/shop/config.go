@@ -19,6 +19,7 @@ import (
 
 	"shop/internal/notifications"
 	"shop/internal/platform/auth"
+	"shop/internal/platform/resilience"
 )
 
 // settings are what can be configured: a flag wins over the environment, which wins over the default. An empty variable counts as not set.
@@ -31,7 +32,7 @@ type settings struct {
 	BusURL      string `env:"SHOP_BUS_URL" envDefault:"memory:" flag:"bus-url" help:"what carries messages between contexts: memory: within this process, or a broker: nats://…, kafka://… or amqp://…"`
 	LogLevel    string `env:"SHOP_LOG_LEVEL" envDefault:"info" flag:"log-level" help:"debug, info, warn or error"`
 	Service     string `env:"OTEL_SERVICE_NAME" envDefault:"shop"`
-	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients
+	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients, and of questions that no request leads to
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
 	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
@@ -43,6 +44,14 @@ type settings struct {
 	RateStaff      string `env:"SHOP_RATE_LIMIT_STAFF" envDefault:"0"`
 	RateFailures   string `env:"SHOP_RATE_LIMIT_FAILURES" envDefault:"60"`
 	MaxConcurrent  string `env:"SHOP_MAX_CONCURRENT" envDefault:"512"`
+
+	UpstreamTimeout     string `env:"SHOP_UPSTREAM_TIMEOUT" envDefault:"3s"`
+	UpstreamConcurrency string `env:"SHOP_UPSTREAM_CONCURRENCY" envDefault:"64"`
+	UpstreamRetries     string `env:"SHOP_UPSTREAM_RETRIES" envDefault:"1"`
+	BreakerFailures     string `env:"SHOP_BREAKER_FAILURES" envDefault:"50"`
+	BreakerMinCalls     string `env:"SHOP_BREAKER_MIN_CALLS" envDefault:"10"`
+	BreakerWindow       string `env:"SHOP_BREAKER_WINDOW" envDefault:"10s"`
+	BreakerHalfOpen     string `env:"SHOP_BREAKER_HALF_OPEN_AFTER" envDefault:"30s"`
 
 	JWTIssuer      string `env:"SHOP_JWT_ISSUER"`
 	JWTAudience    string `env:"SHOP_JWT_AUDIENCE"`
@@ -62,9 +71,10 @@ type config struct {
 	data            string            // directory
 	issuer          *issuer           // whose tokens are believed; nil: those of the development key
 	signer          *auth.Signer      // instead of the development key, in a shop that a command starts for itself
-	token           string            // for the commands that are clients
+	token           string            // for the commands that are clients, and for questions that no request leads to
 	busURL          string
 	front           frontConfig
+	upstream        resilience.Settings
 	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
 	service         string
@@ -157,13 +167,16 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 	if c.front, c.warnings, err = s.front(given, c.hosted); err != nil {
 		return c, err
 	}
+	if c.upstream, err = s.upstream(); err != nil {
+		return c, err
+	}
 	if c.mail, err = s.mail(); err != nil {
 		return c, err
 	}
 	if c.issuer, err = s.issuer(given); err != nil {
 		return c, err
 	}
-	if err := checkHosting(c.hosted, c.busURL); err != nil {
+	if err := checkHosting(c.hosted, c.front.elsewhere, c.busURL); err != nil {
 		return c, configError("%s: %w", origin["SHOP_CONTEXTS"], err)
 	}
 	return c, nil

@@ -188,10 +188,10 @@ func TestAListOfContextsIsReadInAnyOrder(t *testing.T) {
 }
 
 func TestContextsThatDoNotTalkMayBeHostedAlone(t *testing.T) {
-	require.NoError(t, checkHosting([]string{"catalog"}, memoryBus))
-	require.NoError(t, checkHosting(contextNames(), memoryBus))
-	require.Error(t, checkHosting([]string{"inventory", "payments", "shipping", "catalog"}, memoryBus))
-	require.NoError(t, checkHosting([]string{"payments"}, "nats://broker:4222"))
+	require.NoError(t, checkHosting([]string{"catalog"}, nil, memoryBus))
+	require.NoError(t, checkHosting(contextNames(), nil, memoryBus))
+	require.Error(t, checkHosting([]string{"inventory", "payments", "shipping", "catalog"}, nil, memoryBus))
+	require.NoError(t, checkHosting([]string{"payments"}, nil, "nats://broker:4222"))
 }
 
 func TestTheMapNamesOnlyWhatComesBefore(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"shop/internal/catalog"
@@ -85,10 +86,10 @@ var contextMap = []contextSpec{
 		build: func(h *host) module {
 			h.orders = orders.New(orders.Needs{
 				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock,
-				Prices:    h.catalog,
-				Inventory: h.inventory,
-				Payments:  h.payments,
-				Shipping:  h.shipping,
+				Prices:    h.prices(),
+				Inventory: h.stock(),
+				Payments:  h.paid(),
+				Shipping:  h.shipped(),
 			})
 			return h.orders
 		},
@@ -102,8 +103,9 @@ var contextMap = []contextSpec{
 	},
 }
 
-// checkHosting refuses a set of contexts that cannot work: with a bus that reaches only this process, what is said to a context of another would be lost.
-func checkHosting(hosted []string, busURL string) error {
+// checkHosting refuses a set of contexts that cannot work: with a bus that reaches only this process, what is said to a context of another would be lost; and who needs answers at
+// once must know whom to ask.
+func checkHosting(hosted []string, elsewhere map[string]*url.URL, busURL string) error {
 	here := func(name string) bool { return slices.Contains(hosted, name) }
 	for _, c := range contextMap {
 		for _, other := range c.talks() {
@@ -116,8 +118,8 @@ func checkHosting(hosted []string, busURL string) error {
 			}
 		}
 		for _, other := range c.asks {
-			if here(c.name) && !here(other) {
-				return fmt.Errorf("%s is hosted here and needs the answers of %s; host that too", c.name, other)
+			if here(c.name) && !here(other) && elsewhere[other] == nil {
+				return fmt.Errorf("%s is hosted here and needs the answers of %s; host that too, or say in %s where it is", c.name, other, contextVariable(other))
 			}
 		}
 	}

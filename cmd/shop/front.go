@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"shop/internal/customers/customersapi"
 	"shop/internal/gateway"
 	"shop/internal/platform/auth"
 	"shop/internal/platform/cache"
@@ -113,7 +112,6 @@ type front struct {
 	store   *cache.Store
 	limits  *ratelimit.Limits
 	gateway *gateway.Module
-	client  *http.Client // for questions to contexts elsewhere; nil when there are none
 	around  []func(http.Handler) http.Handler
 }
 
@@ -135,6 +133,9 @@ func (h *host) openFront(metrics prometheus.Registerer) (*front, error) {
 	f.around = []func(http.Handler) http.Handler{auth.Middleware(h.verifier, f.limits, web.WriteProblem), f.limits.Middleware}
 	if cfg.most > 0 {
 		f.around = append(f.around, web.NewBound(web.BoundOptions{Max: cfg.most, Client: cfg.proxies.Client, Metrics: metrics}).Middleware)
+	}
+	if len(cfg.elsewhere) > 0 {
+		f.around = append(f.around, gateway.Remember)
 	}
 	if cfg.flags != "" {
 		if f.flags, err = flags.Open(cfg.flags, flags.Options{Known: flagNames(), Log: h.log, Metrics: metrics}); err != nil {
@@ -163,25 +164,9 @@ func flagNames() []string {
 func (h *host) gatewayNeeds(f *front, metrics prometheus.Registerer) gateway.Needs {
 	cfg := h.cfg.front
 	n := gateway.Needs{Elsewhere: cfg.elsewhere, Shared: cfg.shared, Flags: f.flags, Client: cfg.proxies.Address, Cache: f.store, Log: h.log, Metrics: metrics}
-	if h.orders != nil {
-		n.Orders = h.orders
-	}
-	if h.payments != nil {
-		n.Payments = h.payments
-	}
-	if h.shipping != nil {
-		n.Shipping = h.shipping
-	}
-	if h.inventory != nil {
-		n.Inventory = h.inventory
-	}
-	switch at := cfg.elsewhere["customers"]; {
-	case h.customers != nil:
-		n.Customers, n.Bus = h.customers, h.bus
-	case at != nil:
-		f.client = gateway.OnBehalf()
-		f.around = append(f.around, gateway.Remember)
-		n.Customers = customersapi.NewRemote(at.String(), f.client)
+	n.Guards, n.Orders, n.Payments, n.Shipping, n.Inventory, n.Customers = h.upstreams(), h.ordered(), h.paid(), h.shipped(), h.stock(), h.profiles()
+	if h.customers != nil {
+		n.Bus = h.bus
 	}
 	return n
 }
@@ -195,9 +180,6 @@ func (f *front) stop() error {
 	f.flags.Close()
 	f.limits.Close()
 	f.store.Close()
-	if f.client != nil {
-		f.client.CloseIdleConnections()
-	}
 	if f.shared != nil {
 		return f.shared.Close()
 	}

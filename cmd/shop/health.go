@@ -22,6 +22,9 @@ const (
 // watch registers what tells how the process is: its readiness checks and its metrics.
 func (h *host) watch(r prometheus.Registerer) {
 	registerMetrics(r, h)
+	for _, b := range h.upstreams().Breakers() { // open ones are no reason to send requests elsewhere: orders are taken without payments
+		h.health.Inform(b.Upstream()+"."+b.Traffic(), func() string { return string(b.State()) })
+	}
 	for _, db := range h.databases {
 		h.health.Add(db.name+".database", db.Ping)
 		h.health.Add(db.name+".migrations", schemaCheck(db))

@@ -22,6 +22,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/resilience"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/web"
 	"shop/internal/shipping"
@@ -40,6 +41,9 @@ type host struct {
 	modules   []hosted
 
 	front *front
+
+	guards  *resilience.Guards            // see upstreams
+	callers map[string]*resilience.Caller // see caller
 
 	// those that others ask; see contextMap
 	catalog   *catalog.Module
@@ -218,6 +222,9 @@ func (h *host) stop() error {
 // close closes the bus and the databases and gives the directories free. A database that does not let go within stopClosing is left behind.
 func (h *host) close() error {
 	var errs []error
+	if h.guards != nil {
+		h.guards.Close()
+	}
 	if h.bus != nil {
 		errs = append(errs, h.bus.Close())
 	}

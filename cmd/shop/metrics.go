@@ -11,7 +11,7 @@ import (
 	"shop/internal/platform/sqldb"
 )
 
-// The names of our own metrics, as Prometheus spells OpenTelemetry's: shop.outbox.pending is shop_outbox_pending. Those of HTTP are in platform/web.
+// The names of our own metrics, as Prometheus spells OpenTelemetry's: shop.outbox.pending is shop_outbox_pending. Those of HTTP are in platform/web, those of questions to other processes in platform/resilience.
 var (
 	metricBuild = prometheus.NewDesc("shop_build_info", "The program; always 1.", []string{"version", "go"}, nil)
 
@@ -42,7 +42,7 @@ const scrapePatience = 2 * time.Second
 type hostMetrics struct{ host *host }
 
 func registerMetrics(r prometheus.Registerer, h *host) {
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), hostMetrics{h})
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), hostMetrics{h}, h.upstreams())
 }
 
 // Describe names no metrics in advance: which there are depends on the databases' answers.

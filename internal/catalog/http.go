@@ -82,7 +82,8 @@ type getInput struct {
 
 type listInput struct {
 	web.PageParams
-	Q string `query:"q" maxLength:"200" doc:"Part of the SKU or name, in any case" example:"mug"`
+	Q   string   `query:"q" maxLength:"200" doc:"Part of the SKU or name, in any case" example:"mug"`
+	SKU []string `query:"sku,explode" maxItems:"100" doc:"Only these; repeat it for several. One that is not known is left out" example:"[\"MUG-BLUE-350\"]"`
 }
 
 // operators say what is sold; who looks at it needs no token.
@@ -187,6 +188,10 @@ func (m *Module) handleList(ctx context.Context, in *listInput) (web.Page[produc
 		return web.Page[productBody]{}, err
 	} else if at != nil {
 		after = at[0]
+	}
+	if len(in.SKU) > 0 {
+		rows, err := m.named(ctx, in.SKU, in.Q, after, in.Limit+1)
+		return pageOf(rows, in.Limit), err
 	}
 	if in.Q != "" {
 		rows, err := m.search(ctx, in.Q, after, in.Limit+1)

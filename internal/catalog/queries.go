@@ -39,6 +39,14 @@ func (m *Module) search(ctx context.Context, words, after string, limit int) ([]
 	return rows, err
 }
 
+// named is search among the products of these SKUs.
+func (m *Module) named(ctx context.Context, skus []string, words, after string, limit int) ([]product, error) {
+	var rows []product
+	err := m.db.Select(ctx, &rows, `SELECT sku, name, description, price_amount, price_currency, active, version, change, created_at, updated_at
+		FROM products WHERE sku IN {$1} AND sku > $2 AND search LIKE $3 ESCAPE '\' ORDER BY sku LIMIT $4`, skus, after, containing(words), limit)
+	return rows, err
+}
+
 var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // containing is the LIKE pattern of texts that contain the words; nothing in them is a wildcard.

@@ -3,13 +3,11 @@ package gateway
 import (
 	"context"
 	"net/http"
-
-	"shop/internal/platform/telemetry"
 )
 
 type authorizationKey struct{}
 
-// Remember keeps a request's token at hand for the questions that it leads to. It is needed only where OnBehalf is used.
+// Remember keeps a request's token at hand for the questions that it leads to. It is needed only where there are contexts elsewhere.
 func Remember(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := r.Header.Get("Authorization"); token != "" {
@@ -19,19 +17,8 @@ func Remember(next http.Handler) http.Handler {
 	})
 }
 
-// OnBehalf makes a client that asks contexts elsewhere with the token, and in the trace, of the request that leads to the question: they show what that caller may see.
-func OnBehalf() *http.Client { return &http.Client{Transport: onBehalf{newTransport()}} }
-
-type onBehalf struct{ *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (t onBehalf) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	if token, ok := r.Context().Value(authorizationKey{}).(string); ok {
-		r.Header.Set("Authorization", token)
-	}
-	if trace := telemetry.Traceparent(r.Context()); trace != "" {
-		r.Header.Set("Traceparent", trace)
-	}
-	return t.Transport.RoundTrip(r)
+// OnBehalf is the Authorization header of the request that leads to a question, for contexts elsewhere: they show what that caller may see. Empty when it has none.
+func OnBehalf(ctx context.Context) string {
+	token, _ := ctx.Value(authorizationKey{}).(string)
+	return token
 }

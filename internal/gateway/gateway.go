@@ -17,6 +17,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/cache"
 	"shop/internal/platform/flags"
+	"shop/internal/platform/resilience"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -34,9 +35,10 @@ type Needs struct {
 	Inventory inventoryapi.Queries
 	Customers customersapi.Queries
 
-	Bus      bus.Transport // tells of changes of customers; nil when they are not hosted here
-	Cache    *cache.Store  // default one in this process
-	Deadline time.Duration // for the details of an order (2 s)
+	Guards   *resilience.Guards // of what is elsewhere; default ones of its own, with the default settings
+	Bus      bus.Transport      // tells of changes of customers; nil when they are not hosted here
+	Cache    *cache.Store       // default one in this process
+	Deadline time.Duration      // for the details of an order (2 s)
 
 	Log     *zap.Logger
 	Metrics prometheus.Registerer // nil: none
@@ -67,7 +69,10 @@ func New(n Needs) (*Module, error) {
 	if n.Client == nil {
 		n.Client = peer
 	}
-	m := &Module{needs: n, log: n.Log.With(zap.String("part", "gateway")), transport: newTransport()}
+	if n.Guards == nil {
+		n.Guards = resilience.NewGuards(resilience.Default(), n.Log)
+	}
+	m := &Module{needs: n, log: n.Log.With(zap.String("part", "gateway")), transport: resilience.NewTransport(maxConnections)}
 	if n.Cache == nil {
 		m.ownCache = cache.NewStore(cache.Options{})
 		m.needs.Cache = m.ownCache

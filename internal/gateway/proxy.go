@@ -11,11 +11,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
 	"shop/internal/platform/fault"
+	"shop/internal/platform/resilience"
 	"shop/internal/platform/web"
 )
 
@@ -32,23 +32,9 @@ var (
 )
 
 const (
-	connectPatience = time.Second
-	maxConnections  = 256      // to one context; a request waits for one within its deadline
-	maxAnswer       = 32 << 20 // bytes; a longer answer is cut
+	maxConnections = 256      // to one context; a request waits for one within its deadline
+	maxAnswer      = 32 << 20 // bytes; a longer answer is cut
 )
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: connectPatience, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 3 * time.Second,
-		MaxConnsPerHost:     maxConnections,
-		MaxIdleConnsPerHost: maxConnections / 4,
-		IdleConnTimeout:     30 * time.Second, // less than a shop's server keeps them: it does not close one that is about to be used
-		DisableCompression:  true,
-		ForceAttemptHTTP2:   true,
-		// No proxy of the environment: the way to a context is this process's own.
-	}
-}
 
 // proxied is one request on its way.
 type proxied struct {
@@ -61,7 +47,7 @@ type proxiedKey struct{}
 // proxy leads to a context that is elsewhere.
 func (m *Module) proxy(to route, base *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport: m.transport,
+		Transport: m.needs.Guards.Breaker(to.context, resilience.Proxied).Transport(m.transport),
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(base) // Host too
 			pr.Out.Header = m.forward(pr.In)
@@ -137,7 +123,8 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 func (m *Module) fail(w http.ResponseWriter, r *http.Request, to string, err error) {
 	answer := ErrNoAnswer
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	var open *resilience.OpenError
+	if errors.As(err, &open) || errors.As(err, &dial) && dial.Op == "dial" {
 		answer = ErrUpstream
 	}
 	if !errors.Is(err, context.Canceled) { // else it was the client who left
@@ -147,7 +134,11 @@ func (m *Module) fail(w http.ResponseWriter, r *http.Request, to string, err err
 			return
 		}
 	}
-	web.WriteProblem(w, r, fault.Wrap(err, answer.Kind, answer.Code, answer.Message))
+	f := fault.Wrap(err, answer.Kind, answer.Code, answer.Message)
+	if open != nil {
+		f.RetryAfter = open.RetryAfter
+	}
+	web.WriteProblem(w, r, f)
 }
 
 // plain reports whether a path means the same to everybody who reads it: here, where it is compared with the routes, and there. One with dot segments, empty segments,

@@ -143,12 +143,22 @@ func (m *Module) getStock(ctx context.Context, in *skuInput) (stockAnswer, error
 	return stockFor(auth.From(ctx), l), err
 }
 
-func (m *Module) listStock(ctx context.Context, in *web.PageParams) (web.Page[stockAnswer], error) {
+type listInput struct {
+	web.PageParams
+	SKU []string `query:"sku,explode" maxItems:"100" doc:"Only these; repeat it for several. One that is not known is left out" example:"[\"MUG-BLUE\"]"`
+}
+
+func (m *Module) listStock(ctx context.Context, in *listInput) (web.Page[stockAnswer], error) {
 	after, err := web.ParseCursor(in.After, 1)
 	if err != nil {
 		return web.Page[stockAnswer]{}, err
 	}
-	levels, err := m.levelsAfter(ctx, firstPart(after), in.Limit+1)
+	var levels []inventoryapi.Level
+	if len(in.SKU) > 0 {
+		levels, err = m.namedAfter(ctx, in.SKU, firstPart(after), in.Limit+1)
+	} else {
+		levels, err = m.levelsAfter(ctx, firstPart(after), in.Limit+1)
+	}
 	if err != nil {
 		return web.Page[stockAnswer]{}, err
 	}

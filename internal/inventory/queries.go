@@ -53,6 +53,13 @@ func (m *Module) levelsAfter(ctx context.Context, sku string, limit int) ([]inve
 	return levelsOf(rows), err
 }
 
+// namedAfter is levelsAfter among the given SKUs.
+func (m *Module) namedAfter(ctx context.Context, skus []string, sku string, limit int) ([]inventoryapi.Level, error) {
+	var rows []levelRow
+	err := m.db.Select(ctx, &rows, `SELECT sku, on_hand, reserved FROM stock WHERE sku IN {$1} AND sku > $2 ORDER BY sku LIMIT $3`, skus, sku, limit)
+	return levelsOf(rows), err
+}
+
 // Reservations of the given references; one that is not known is left out. Errors: fault Unavailable.
 func (m *Module) Reservations(ctx context.Context, references []string) ([]inventoryapi.Reservation, error) {
 	var rows []reservationRow

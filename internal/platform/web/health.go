@@ -19,6 +19,7 @@ type Health struct {
 
 	mu     sync.Mutex // held while checks run, so that many who ask cause one run
 	checks []*check
+	notes  []note
 	last   []checkResult
 	lastAt time.Time
 }
@@ -28,6 +29,18 @@ type check struct {
 	run     func(context.Context) error
 	running atomic.Bool
 	failing bool // as last logged
+}
+
+// note is told with the checks, and changes nothing about readiness.
+type note struct {
+	name string
+	say  func() string
+}
+
+// noteResult is what /readyz?verbose tells of a note.
+type noteResult struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // in words of its own, such as open or closed
 }
 
 // checkResult is what /readyz?verbose tells of a check. Why it fails is in the log: the port may be public.
@@ -61,6 +74,14 @@ func (h *Health) Add(name string, run func(context.Context) error) {
 	h.lastAt = time.Time{}
 }
 
+// Inform registers what /readyz?verbose tells beside the checks, such as the state of "payments.breaker": what is good to know, but no reason to send requests elsewhere. say must
+// answer at once.
+func (h *Health) Inform(name string, say func() string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes = append(h.notes, note{name, say})
+}
+
 // SetStopping makes the process not ready for good: the first step of stopping.
 func (h *Health) SetStopping() { h.stopping.Store(true) }
 
@@ -83,7 +104,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if r.URL.Query().Has("verbose") {
-		body.Checks = results
+		body.Checks, body.Notes = results, h.noted()
 	}
 	writeHealth(w, status, body)
 }
@@ -91,6 +112,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 type healthBody struct {
 	Status string        `json:"status"` // ok, failing or stopping
 	Checks []checkResult `json:"checks,omitempty"`
+	Notes  []noteResult  `json:"notes,omitempty"`
 }
 
 func writeHealth(w http.ResponseWriter, status int, body healthBody) {
@@ -100,6 +122,17 @@ func writeHealth(w http.ResponseWriter, status int, body healthBody) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeBody(w, status, jsonType, b)
+}
+
+func (h *Health) noted() []noteResult {
+	h.mu.Lock()
+	notes := h.notes
+	h.mu.Unlock()
+	results := make([]noteResult, len(notes))
+	for i, n := range notes {
+		results[i] = noteResult{n.name, n.say()}
+	}
+	return results
 }
 
 // results runs the checks, or gives what they answered a moment ago.

@@ -43,6 +43,17 @@ func TestAProcessIsReadyWhenEveryCheckPasses(t *testing.T) {
 	require.Regexp(t, `^{"status":"ok","checks":\[{"name":"orders.database","status":"ok","duration_ms":[0-9.]+}\]}$`, s.send(t, "GET", "/readyz?verbose", "").body)
 }
 
+func TestWhatIsGoodToKnowIsToldAndChangesNothing(t *testing.T) {
+	s := open(t)
+	var state atomic.Value
+	state.Store("closed")
+	s.edge.Health.Inform("payments.questions", func() string { return state.Load().(string) })
+	s.send(t, "GET", "/readyz?verbose", "").is(t, http.StatusOK, `{"status":"ok","notes":[{"name":"payments.questions","status":"closed"}]}`)
+	state.Store("open")
+	s.send(t, "GET", "/readyz?verbose", "").is(t, http.StatusOK, `{"status":"ok","notes":[{"name":"payments.questions","status":"open"}]}`)
+	s.send(t, "GET", "/readyz", "").is(t, http.StatusOK, `{"status":"ok"}`)
+}
+
 func TestOneFailingCheckMakesItNotReadyButLeavesItAlive(t *testing.T) {
 	s := open(t)
 	var down atomic.Bool

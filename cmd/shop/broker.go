@@ -9,13 +9,22 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/platform/bus"
+	"shop/internal/platform/bus/kafkabus"
+	"shop/internal/platform/bus/natsbus"
 )
 
 // memoryBus carries messages within this process and no further.
 const memoryBus = "memory:"
 
 // brokers are the buses that reach other processes, by the scheme of their URL.
-var brokers = map[string]func(url, client string, log *zap.Logger) (bus.Transport, error){}
+var brokers = map[string]func(url, client string, log *zap.Logger) (bus.Transport, error){
+	"nats": func(url, client string, log *zap.Logger) (bus.Transport, error) {
+		return natsbus.Open(url, natsbus.Options{Log: log, ClientName: client})
+	},
+	"kafka": func(url, client string, log *zap.Logger) (bus.Transport, error) {
+		return kafkabus.Open(url, kafkabus.Options{Log: log, ClientName: client})
+	},
+}
 
 var errBusURL = errors.New("expected memory:, nats://HOST:PORT, kafka://HOST:PORT or amqp://USER:PASSWORD@HOST:PORT")
 

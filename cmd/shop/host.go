@@ -160,7 +160,7 @@ func (h *host) listen(ctx context.Context) error {
 	edge.Document("/asyncapi.json", "application/json", h.asyncAPI())
 	h.watch(registry)
 	if h.cfg.adminAddr != "" {
-		if h.admin, err = listen(ctx, h.cfg.adminAddr, web.Admin(h.health, registry)); err != nil {
+		if h.admin, err = listen(ctx, h.cfg.adminAddr, h.adminHandler(web.Admin(h.health, registry))); err != nil {
 			return err
 		}
 	}

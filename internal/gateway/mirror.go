@@ -78,7 +78,7 @@ func mirrorable(r *http.Request) bool {
 	if _, waits := web.PreferWait(r.Header.Get("Prefer")); waits {
 		return false
 	}
-	return r.Method == http.MethodGet && r.ContentLength == 0
+	return r.Method == http.MethodGet
 }
 
 // begin asks the other place at once, so that both see the same as far as possible. What is written to copied goes to the client, and is kept for comparison; answered must be called
@@ -124,7 +124,7 @@ func safely(ctx context.Context, ask func(context.Context) (*capture, error)) (c
 // elsewhere makes the request to the context elsewhere, as the proxy would. It is made before the handler returns, which is when its parts may be used again.
 func (mi *mirror) elsewhere(r *http.Request, s *sharing) func(context.Context) (*capture, error) {
 	to := url.URL{Scheme: s.base.Scheme, Host: s.base.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-	headers, way := mi.module.forward(r), s.proxy.Transport
+	headers, way := mi.module.forward(r), s.mirrored
 	passes := plain(r.URL.EscapedPath()) && !goesInCircles(r.Header)
 	return func(ctx context.Context) (*capture, error) {
 		if !passes {
@@ -155,7 +155,7 @@ func (mi *mirror) elsewhere(r *http.Request, s *sharing) func(context.Context) (
 func (mi *mirror) here(r *http.Request, handler http.Handler) func(context.Context) (*capture, error) {
 	who, trace, token, found := auth.From(r.Context()), telemetry.Traceparent(r.Context()), r.Context().Value(authorizationKey{}), chi.RouteContext(r.Context()).Clone()
 	copied := r.Clone(context.Background())
-	copied.Body, copied.ContentLength = http.NoBody, 0
+	copied.Body, copied.ContentLength = http.NoBody, 0 // that of a GET means nothing (RFC 9110, 9.3.1)
 	return func(ctx context.Context) (*capture, error) {
 		ctx = context.WithValue(auth.With(telemetry.WithTraceparent(ctx, trace), who), chi.RouteCtxKey, found)
 		if token != nil {

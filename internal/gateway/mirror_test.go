@@ -131,10 +131,9 @@ func TestOnlyReadsThatDoNotWaitAreMirrored(t *testing.T) {
 			b.send(method, "/v1/orders", "{}")
 		}
 		b.send("GET", "/v1/orders", "", "Prefer", "wait=1")
-		b.send("GET", "/v1/orders", `{"a":1}`)
-		require.EqualValues(t, 7, here.Load()+there.Load(), "each once")
+		require.EqualValues(t, 6, here.Load()+there.Load(), "each once")
 		b.send("GET", "/v1/orders", "")
-		b.eventually("one is mirrored", func() bool { return here.Load()+there.Load() == 9 })
+		b.eventually("one is mirrored", func() bool { return here.Load()+there.Load() == 8 })
 		b.flag(strings.Replace(text, `"mirror": true`, `"mirror": true, "kill": true`, 1))
 		b.eventually("killed", func() bool { r, _ := b.flags.Rollout("route.orders"); return r.Kill })
 		before := there.Load()

@@ -25,14 +25,20 @@ type sharing struct {
 	flag  string
 	base  *url.URL
 	proxy *httputil.ReverseProxy
+
+	mirrored http.RoundTripper // has a breaker of its own: what is only compared stops nothing that a client waits for
 }
+
+// mirrorTraffic is what the breakers of mirrored requests are called.
+const mirrorTraffic = "mirrored"
 
 // newSharings finds the contexts that are shared by the first part of their addresses.
 func (m *Module) newSharings() map[string]*sharing {
 	shared := map[string]*sharing{}
 	for _, r := range routes {
 		if base := m.needs.Shared[r.context]; base != nil {
-			s := &sharing{route: r, flag: FlagOf(r.context), base: base, proxy: m.proxy(r, base)}
+			s := &sharing{route: r, flag: FlagOf(r.context), base: base, proxy: m.proxy(r, base),
+				mirrored: m.needs.Guards.Breaker(r.context, mirrorTraffic).Transport(m.transport)}
 			for _, under := range r.under {
 				shared[under] = s
 			}

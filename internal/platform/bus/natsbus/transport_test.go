@@ -135,7 +135,7 @@ func TestAFullStreamRefusesAndTheOutboxKeeps(t *testing.T) {
 	from := bus.NewEndpoint(bus.Config{Context: "orders", DB: db, Transport: transport, Backoff: time.Millisecond, Poll: 20 * time.Millisecond})
 	require.NoError(t, from.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, from.Stop(context.Background())) })
-	const all = 300
+	const all = 120
 	for n := range all {
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			return from.Publish(ctx, tx, placed{string(numbers(n, n+1)[0])})

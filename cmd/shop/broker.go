@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/platform/bus"
+	"shop/internal/platform/bus/amqpbus"
 	"shop/internal/platform/bus/kafkabus"
 	"shop/internal/platform/bus/natsbus"
 )
@@ -24,12 +25,28 @@ var brokers = map[string]func(url, client string, log *zap.Logger) (bus.Transpor
 	"kafka": func(url, client string, log *zap.Logger) (bus.Transport, error) {
 		return kafkabus.Open(url, kafkabus.Options{Log: log, ClientName: client})
 	},
+	"amqp":  openAMQP,
+	"amqps": openAMQP,
 }
+
+func openAMQP(url, client string, log *zap.Logger) (bus.Transport, error) {
+	return amqpbus.Open(url, amqpbus.Options{Log: log, ClientName: client})
+}
+
+// brokerURLs know more of a URL than net/url: Kafka's names several hosts.
+var brokerURLs = map[string]func(url string) error{"kafka": kafkabus.Check, "amqp": amqpbus.Check, "amqps": amqpbus.Check}
 
 var errBusURL = errors.New("expected memory:, nats://HOST:PORT, kafka://HOST:PORT or amqp://USER:PASSWORD@HOST:PORT")
 
 func checkBusURL(s string) error {
 	if s == memoryBus {
+		return nil
+	}
+	scheme, _, _ := strings.Cut(s, "://")
+	if check := brokerURLs[scheme]; check != nil {
+		if err := check(s); err != nil {
+			return fmt.Errorf("%w: %w", errBusURL, err)
+		}
 		return nil
 	}
 	u, err := url.Parse(s)

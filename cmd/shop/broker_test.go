@@ -21,13 +21,13 @@ func TestTheMapSaysWhoHearsWhat(t *testing.T) {
 }
 
 func TestABusIsNamedByItsURL(t *testing.T) {
-	for _, good := range []string{"memory:"} {
+	for _, good := range []string{"memory:", "kafka://one:9092,two:9092?partitions=16&replication=3", "amqps://me:secret@broker/shop?queues=quorum"} {
 		require.NoError(t, checkBusURL(good), good)
 	}
 	for scheme := range brokers {
 		require.NoError(t, checkBusURL(scheme+"://broker:1234"), scheme)
 	}
-	for _, bad := range []string{"", "memory", "memory:x", "nats:", "nats://", "http://broker", "redis://broker", "://", "nats://%zz"} {
+	for _, bad := range []string{"", "memory", "memory:x", "nats:", "nats://", "http://broker", "redis://broker", "://", "nats://%zz", "kafka://broker", "amqp://broker?partitions=0"} {
 		require.ErrorIs(t, checkBusURL(bad), errBusURL, bad)
 	}
 }

@@ -25,6 +25,12 @@ type settings struct {
 
 var errURL = errors.New("expected amqp://USER:PASSWORD@HOST:PORT[/VHOST]")
 
+// Check says what is wrong with a URL; nil: nothing.
+func Check(url string) error {
+	_, err := parse(url)
+	return err
+}
+
 func parse(s string) (settings, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {

@@ -30,6 +30,12 @@ type settings struct {
 
 var errURL = errors.New("expected kafka://HOST:PORT[,HOST:PORT…]")
 
+// Check says what is wrong with a URL; nil: nothing.
+func Check(url string) error {
+	_, err := parse(url)
+	return err
+}
+
 // parse reads the URL by hand where net/url, which knows one host only, cannot.
 func parse(s string) (settings, error) {
 	set := settings{partitions: defaultPartitions, replication: brokerDefault}

@@ -32,12 +32,28 @@ It prints the rows that break an invariant and exits with 1, or exits with 0.`,
 			if err != nil {
 				return err
 			}
+			if err := checkAuditable(cfg.hosted); err != nil {
+				return err
+			}
 			return p.audit(cmd.Context(), cfg)
 		},
 	}
 	settingFlags(cmd, "contexts", "data", "database-url")
 	p.outputFlag(cmd)
 	return cmd
+}
+
+// checkAuditable refuses a set of contexts of which one is compared with another that is left out: what is elsewhere is read from its database, not asked for row by row. Errors:
+// exitError with exitConfiguration.
+func checkAuditable(hosted []string) error {
+	for _, c := range hostedSpecs(hosted) {
+		for _, other := range c.sends { // what it had others do is what is compared
+			if !slices.Contains(hosted, other) {
+				return configError("--contexts: %s is audited against the database of %s; name that too, and where it is in %s", c.name, other, databaseVariable(other))
+			}
+		}
+	}
+	return nil
 }
 
 // auditReport is what an audit found, and what it looked at.

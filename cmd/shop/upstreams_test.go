@@ -48,6 +48,18 @@ func TestWhoAsksMustKnowWhom(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAnAuditReadsDatabasesAndAsksNobody(t *testing.T) {
+	require.NoError(t, checkAuditable(contextNames()))
+	require.NoError(t, checkAuditable([]string{"payments"}))
+	require.EqualError(t, checkAuditable([]string{"orders", "catalog", "inventory", "payments"}),
+		"--contexts: orders is audited against the database of shipping; name that too, and where it is in SHOP_SHIPPING_DATABASE_URL")
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), []string{"audit", "--contexts", "orders,catalog,inventory,payments", "--data", t.TempDir()},
+		[]string{"SHOP_BUS_URL=kafka://broker:9092", "SHOP_SHIPPING_URL=http://shipping:8080"}, &stdout, &stderr)
+	require.Equal(t, exitConfiguration, code)
+	require.Contains(t, stderr.String(), "orders is audited against the database of shipping")
+}
+
 // process is a shop that hosts some contexts, all with the same key.
 type process struct {
 	*host

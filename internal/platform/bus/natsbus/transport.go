@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	width           = 256                    // publishes under way
+	width           = 1024                   // publishes under way
 	connectTime     = 3 * time.Second        // until Open gives up
 	publishTime     = 5 * time.Second        // until an acknowledgement counts as lost
 	askTime         = time.Second            // until a question to a broker that was there counts as unanswered

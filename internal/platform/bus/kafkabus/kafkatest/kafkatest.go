@@ -15,6 +15,7 @@ import (
 type Broker struct {
 	dir  string
 	port int
+	more []kfake.Opt
 
 	mu      sync.Mutex
 	cluster *kfake.Cluster
@@ -22,9 +23,16 @@ type Broker struct {
 }
 
 // Start starts an empty broker.
-func Start(t testing.TB) *Broker {
+func Start(t testing.TB) *Broker { return start(t) }
+
+// StartSecured starts an empty broker that lets nobody in but a user with a password.
+func StartSecured(t testing.TB, user, password string) *Broker {
+	return start(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", user, password))
+}
+
+func start(t testing.TB, more ...kfake.Opt) *Broker {
 	t.Helper()
-	b := &Broker{dir: t.TempDir()}
+	b := &Broker{dir: t.TempDir(), more: more}
 	b.start(t)
 	t.Cleanup(func() {
 		b.gate.open()
@@ -58,8 +66,8 @@ func (b *Broker) start(t testing.TB) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(b.port), kfake.DataDir(b.dir), kfake.ListenFn(b.listen),
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	options := append([]kfake.Opt{kfake.NumBrokers(1), kfake.Ports(b.port), kfake.DataDir(b.dir), kfake.ListenFn(b.listen)}, b.more...)
+	cluster, err := kfake.NewCluster(options...)
 	require.NoError(t, err)
 	b.cluster = cluster
 }

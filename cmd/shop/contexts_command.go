@@ -25,7 +25,7 @@ func (p *program) contextsCommand() *cobra.Command {
 
   HOSTED        here, elsewhere, both, or nowhere that it knows of
   SHARE         of a context that is hosted here and elsewhere: how much is answered elsewhere, by the flag
-  BREAKER       on the way elsewhere: closed, half_open or open; - before the first request
+  BREAKER       on the way elsewhere: closed, half_open or open
   OUTBOX, AGE   messages that it has not sent yet, and since when the oldest waits; * where this process sends them
   WAITING       messages at the broker that it has not taken yet; - where the bus does not tell
   DEAD          dead letters, with those that are parked behind them

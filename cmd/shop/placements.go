@@ -28,7 +28,7 @@ type placement struct {
 	Hosted      string           `json:"hosted"`
 	URL         string           `json:"url,omitempty"` // where else it is
 	Share       *placementShare  `json:"share"`         // of the requests, that go there
-	Breakers    []breakerView    `json:"breakers"`      // on the way there; none before the first request
+	Breakers    []breakerView    `json:"breakers"`      // on the way there
 	Leading     *bool            `json:"leading"`       // whether this process relays its messages
 	Outbox      *placementOutbox `json:"outbox"`
 	Waiting     map[string]int64 `json:"waiting"`      // messages for it at the broker, by topic; null where the bus does not tell

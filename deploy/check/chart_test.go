@@ -68,12 +68,21 @@ func templated(t *testing.T, name string, values map[string]any) (map[string]str
 	chart, err := loader.Load(chartDir)
 	require.NoError(t, err)
 	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *kubernetes(t)
 	require.True(t, chartutil.IsCompatibleRange(chart.Metadata.KubeVersion, capabilities.KubeVersion.String()))
 	all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: name, Namespace: "tea", Revision: 1, IsInstall: true}, capabilities)
 	if err != nil {
 		return nil, err
 	}
 	return engine.Render(chart, all)
+}
+
+// kubernetes is the oldest version that the chart is for.
+func kubernetes(t *testing.T) *chartutil.KubeVersion {
+	t.Helper()
+	version, err := chartutil.ParseKubeVersion("v1.30.0")
+	require.NoError(t, err)
+	return version
 }
 
 var decoder = func() runtime.Decoder {
@@ -138,7 +147,7 @@ func (r *release) pods() map[string]corev1.PodTemplateSpec {
 
 func TestHelmLintFindsNothing(t *testing.T) {
 	for _, topology := range topologies {
-		linter := lint.AllWithKubeVersionAndSchemaValidation(chartDir, ciValues(t, topology), "tea", nil, false)
+		linter := lint.AllWithKubeVersionAndSchemaValidation(chartDir, ciValues(t, topology), "tea", kubernetes(t), false)
 		require.NotEmpty(t, linter.ChartDir)
 		for _, m := range linter.Messages {
 			require.Less(t, m.Severity, support.WarningSev, m.Error())

@@ -9,6 +9,7 @@ LDFLAGS := -X main.version=$(VERSION)
 PGRUN   := go run ./internal/platform/sqldb/pgtest/pgrun --
 FRESH   := $(if $(CI),-count=1) # in CI no result is taken from the cache
 LINTER  := bin/golangci-lint-2.15.0
+PACT    := bin/pact-core-17.1.0
 
 .PHONY: help
 help: ## this list
@@ -27,6 +28,20 @@ demo: build ## a shop that runs and takes orders, with sample data, on this mach
 test: ## vet and every test, with the race detector, on SQLite and on a private real PostgreSQL (installed if missing, as root on Debian)
 	go vet ./...
 	CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 12m $(FRESH) ./...
+
+.PHONY: test-all
+test-all: ## every test, and the acceptance specification over the whole matrix of topologies, brokers and databases
+	SHOP_TEST_TOPOLOGIES=all CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 60m $(FRESH) ./...
+
+# What Pact checks with is a C library, from npm; later versions than this one do not link with pact-go 2.4.2.
+.PHONY: pact
+pact: export CGO_ENABLED = 1
+pact: export CGO_LDFLAGS = -L$(CURDIR)/$(PACT)
+pact: export LD_LIBRARY_PATH = $(CURDIR)/$(PACT)
+pact: export PACT_LOG_LEVEL = ERROR
+pact: $(PACT) ## contracts between contexts: what each asks of others (api/pacts), and that the shop answers so; Linux on amd64, with npm
+	go vet -tags pact ./internal/e2e
+	go test -tags pact -run Pact -timeout 10m $(FRESH) ./internal/e2e $(PACTFLAGS)
 
 .PHONY: lint
 lint: $(LINTER) ## golangci-lint; each exception in .golangci.yaml has its reason
@@ -72,3 +87,10 @@ $(LINTER):
 	GOBIN='$(CURDIR)/bin/.install' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINTER:bin/golangci-lint-%=%)
 	mv bin/.install/golangci-lint $@
 	rmdir bin/.install
+
+$(PACT):
+	rm -rf bin/.pact && mkdir -p bin/.pact
+	cd bin/.pact && npm pack --silent @pact-foundation/pact-core-linux-x64-glibc@17.1.0
+	echo '1d7f02f1ed4a52beffe3014243df9bce769d5ed98e88825186fb2402513d1afe  bin/.pact/pact-foundation-pact-core-linux-x64-glibc-17.1.0.tgz' | sha256sum --check --quiet
+	tar -xzf bin/.pact/*.tgz -C bin/.pact --strip-components=3 package/prebuilds/linux-x64/libpact_ffi.so
+	rm bin/.pact/*.tgz && mv bin/.pact $@

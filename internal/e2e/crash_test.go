@@ -27,7 +27,7 @@ import (
 
 // crashing is a real shop process that dies and is started again while clients keep ordering.
 type crashing struct {
-	t      *testing.T
+	t      testing.TB
 	binary string
 	env    []string
 	addr   string
@@ -70,7 +70,7 @@ func newCrashing(t *testing.T, url string) *crashing {
 	return c
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -38,6 +38,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/platform/auth"
+	"shop/internal/platform/bus/amqpbus/amqptest"
 )
 
 // buildDir holds the programs that the tests of this run built.
@@ -45,6 +46,10 @@ var buildDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", 
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if err := amqptest.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping RabbitMQ:", err)
+		code = max(code, 1)
+	}
 	if dir, err := buildDir(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
@@ -205,7 +210,14 @@ const readyLimit = 30 * time.Second
 func (s *shop) serve(flags ...string) *running {
 	s.t.Helper()
 	p := s.start(flags...)
-	eventually(s.t, "the shop is ready", func() bool {
+	p.isReady()
+	return p
+}
+
+// isReady waits until the shop says that it is.
+func (p *running) isReady() {
+	p.t.Helper()
+	eventually(p.t, "the shop is ready", func() bool {
 		resp, err := p.client.Get(p.URL + "/readyz")
 		if err != nil {
 			return false
@@ -213,7 +225,6 @@ func (s *shop) serve(flags ...string) *running {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return p
 }
 
 // start starts `shop serve` and returns when it listens.

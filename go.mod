@@ -8,7 +8,7 @@ require github.com/failsafe-go/failsafe-go v0.9.8
 
 require (
 	cloud.google.com/go v0.123.0 // indirect
-	github.com/IBM/sarama v1.48.2 // indirect
+	github.com/IBM/sarama v1.61.1 // indirect
 	github.com/ThreeDotsLabs/watermill v1.5.3 // indirect
 	github.com/ThreeDotsLabs/watermill-kafka/v3 v3.1.3 // indirect
 	github.com/TwiN/go-color v1.4.1 // indirect

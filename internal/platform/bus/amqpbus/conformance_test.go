@@ -34,7 +34,7 @@ func TestAMQPConforms(t *testing.T) {
 	bustest.Conformance(t, func(t *testing.T) bustest.Broker {
 		b := amqptest.Start(t)
 		return bustest.Broker{
-			Open:    func(t testing.TB) bus.Transport { return open(t, b.URL(4)) },
+			Open:    func(t testing.TB) bus.Transport { return open(t, b.URL(8)) },
 			Restart: b.Restart,
 			Pause:   b.Pause,
 		}

@@ -24,7 +24,7 @@ func TestKafkaConforms(t *testing.T) {
 	bustest.Conformance(t, func(t *testing.T) bustest.Broker {
 		b := kafkatest.Start(t)
 		return bustest.Broker{
-			Open:    func(t testing.TB) bus.Transport { return open(t, b.URL(4)) },
+			Open:    func(t testing.TB) bus.Transport { return open(t, b.URL(16)) },
 			Restart: b.Restart,
 			Pause:   b.Pause,
 		}

@@ -179,7 +179,7 @@ type pair struct {
 // compare counts how two answers compare, and logs differences: that there is one and in which fields, not what is in them.
 func (mi *mirror) compare(about pair, first, second *capture, err error) {
 	result, fields := verdict(first, second, err, about.ignore)
-	mi.results.WithLabelValues(about.context, result).Inc()
+	defer mi.results.WithLabelValues(about.context, result).Inc() // last: who sees it counted finds it in the log
 	if result != resultStatus && result != resultBody && result != resultMissing || errors.Is(err, context.Canceled) {
 		return
 	}

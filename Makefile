@@ -79,6 +79,11 @@ simulate: ## a model of shop on many machines, fed with docs/performance/costs.j
 docker: ## the image shop:$(VERSION), distroless, not root
 	docker build --build-arg VERSION=$(VERSION) -t shop:$(VERSION) .
 
+.PHONY: deploy-check
+deploy-check: ## deploy/ held against the program: compose.yaml, the Helm chart in every topology, and both started without containers
+	go -C deploy/check vet ./...
+	$(PGRUN) go -C deploy/check test -timeout 10m $(FRESH) ./...
+
 .PHONY: clean
 clean: ## remove what make built
 	rm -rf bin

@@ -31,7 +31,12 @@ func (h *host) watch(r prometheus.Registerer) {
 	}
 	for _, m := range h.modules {
 		h.health.Add(m.name+".relay", relayCheck(m.Endpoint()))
-		h.health.Add(m.name+".bus", func(context.Context) error { return h.bus.Declare(bus.Topic(m.name, bus.Event)) }) // known already: asks whether the bus takes it
+		asked := func(context.Context) error { return h.bus.Declare(bus.Topic(m.name, bus.Event)) } // known already: asks whether the bus takes it
+		if h.cfg.busURL == memoryBus {
+			h.health.Add(m.name+".bus", asked)
+		} else { // while a broker is away, orders are taken and what is to be said waits in the outbox: until the relay's check says that it has waited too long
+			h.health.Watch(m.name+".bus", asked)
+		}
 	}
 }
 

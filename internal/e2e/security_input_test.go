@@ -244,6 +244,8 @@ func (f *fortress) attackResources(t *testing.T) {
 		list("limit=1000000000"), list("limit=201"), list("limit=0"), list("limit=-1"), list("limit=99999999999999999999"), list("limit=1e2"), list("limit=ten"),
 		{name: "a cursor that is too long", who: "ann", method: "GET", path: "/v1/orders?after=" + strings.Repeat("A", 513), want: 422},
 		{name: "a long address", who: "ann", method: "GET", path: "/v1/products?q=" + strings.Repeat("a", 20_000), want: 422},
+		{name: "many SKUs", who: "ann", method: "GET", path: "/v1/products?" + strings.Repeat("sku=a&", 5_000), want: 422},
+		{name: "many SKUs of the stock", who: "ann", method: "GET", path: "/v1/inventory?" + strings.Repeat("sku=a&", 5_000), want: 422},
 		{name: "an endless wait", who: "ann", method: "GET", path: "/v1/orders", headers: []string{"Prefer", "wait=999999999999"}, want: 200},
 	})
 }

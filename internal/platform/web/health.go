@@ -27,6 +27,7 @@ type Health struct {
 type check struct {
 	name    string
 	run     func(context.Context) error
+	vital   bool // without it the process can take no requests
 	running atomic.Bool
 	failing bool // as last logged
 }
@@ -49,7 +50,8 @@ type checkResult struct {
 	Status     string  `json:"status"` // ok or failing
 	DurationMS float64 `json:"duration_ms"`
 
-	err error
+	err   error
+	vital bool
 }
 
 const (
@@ -67,10 +69,15 @@ func NewHealth(log *zap.Logger) *Health { return &Health{log: log} }
 
 // Add registers a readiness check, such as "orders.database". Checks run in parallel and have one second each; one that
 // does not return when its context ends is not started again until it does.
-func (h *Health) Add(name string, run func(context.Context) error) {
+func (h *Health) Add(name string, run func(context.Context) error) { h.add(&check{name: name, run: run, vital: true}) }
+
+// Watch registers a check of what requests can do without for a while, such as a broker. While it fails the process is ready, and says that it is degraded.
+func (h *Health) Watch(name string, run func(context.Context) error) { h.add(&check{name: name, run: run}) }
+
+func (h *Health) add(c *check) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.checks = append(h.checks, &check{name: name, run: run})
+	h.checks = append(h.checks, c)
 	h.lastAt = time.Time{}
 }
 
@@ -90,7 +97,7 @@ func (h *Health) Live(w http.ResponseWriter, r *http.Request) {
 	writeHealth(w, http.StatusOK, healthBody{Status: "ok"})
 }
 
-// Ready answers 200 when every check passes and the process is not stopping, else 503. With ?verbose it names the checks.
+// Ready answers 200 when every check that was added passes and the process is not stopping, else 503. With ?verbose it names the checks.
 func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	if h.stopping.Load() {
 		writeHealth(w, http.StatusServiceUnavailable, healthBody{Status: "stopping"})
@@ -99,8 +106,11 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	results := h.results()
 	status, body := http.StatusOK, healthBody{Status: "ok"}
 	for _, c := range results {
-		if c.err != nil {
+		switch {
+		case c.err != nil && c.vital:
 			status, body.Status = http.StatusServiceUnavailable, "failing"
+		case c.err != nil && status == http.StatusOK:
+			body.Status = "degraded"
 		}
 	}
 	if r.URL.Query().Has("verbose") {
@@ -110,7 +120,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 }
 
 type healthBody struct {
-	Status string        `json:"status"` // ok, failing or stopping
+	Status string        `json:"status"` // ok, degraded (and ready), failing or stopping
 	Checks []checkResult `json:"checks,omitempty"`
 	Notes  []noteResult  `json:"notes,omitempty"`
 }
@@ -174,7 +184,7 @@ func (c *check) result(ctx context.Context) checkResult {
 			err = errCheckSlow
 		}
 	}
-	r := checkResult{Name: c.name, Status: "ok", DurationMS: float64(time.Since(start).Microseconds()) / 1000, err: err}
+	r := checkResult{Name: c.name, Status: "ok", DurationMS: float64(time.Since(start).Microseconds()) / 1000, err: err, vital: c.vital}
 	if err != nil {
 		r.Status = "failing"
 	}
@@ -193,9 +203,12 @@ func (c *check) safely(ctx context.Context) (err error) {
 func (h *Health) logChange(c *check, err error) {
 	if failing := err != nil; failing != c.failing {
 		c.failing = failing
-		if failing {
+		switch {
+		case failing && c.vital:
 			h.log.Warn("not ready", zap.String("check", c.name), zap.Error(err))
-		} else {
+		case failing:
+			h.log.Warn("degraded", zap.String("check", c.name), zap.Error(err))
+		default:
 			h.log.Info("ready again", zap.String("check", c.name))
 		}
 	}

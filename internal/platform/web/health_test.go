@@ -54,6 +54,15 @@ func TestWhatIsGoodToKnowIsToldAndChangesNothing(t *testing.T) {
 	s.send(t, "GET", "/readyz", "").is(t, http.StatusOK, `{"status":"ok"}`)
 }
 
+func TestAProcessThatLacksWhatItCanDoWithoutForAWhileIsReadyAndDegraded(t *testing.T) {
+	s := open(t)
+	s.edge.Health.Watch("orders.bus", func(context.Context) error { return errors.New("not connected") })
+	s.send(t, "GET", "/readyz", "").is(t, http.StatusOK, `{"status":"degraded"}`)
+	require.Contains(t, s.send(t, "GET", "/readyz?verbose", "").body, `{"name":"orders.bus","status":"failing"`)
+	s.edge.Health.Add("orders.database", func(context.Context) error { return errors.New("gone") })
+	s.send(t, "GET", "/readyz", "").is(t, http.StatusServiceUnavailable, `{"status":"failing"}`)
+}
+
 func TestOneFailingCheckMakesItNotReadyButLeavesItAlive(t *testing.T) {
 	s := open(t)
 	var down atomic.Bool

@@ -186,7 +186,7 @@ func TestTheEdgePutsDetailsTogetherOfContextsThatAreElsewhere(t *testing.T) {
 		require.Contains(t, here, `"unavailable":[]`)
 		require.Equal(t, role != auth.Customer, strings.Contains(here, "on_hand"))
 	}
-	require.Positive(t, len(edge.upstreams().Breakers()))
+	require.NotEmpty(t, edge.upstreams().Breakers())
 	status, _, body = edge.ask("", "GET", path, "")
 	require.Equal(t, http.StatusUnauthorized, status, body)
 	status, _, body = edge.ask(auth.Customer, "GET", "/v1/orders/ord_01jd3q6k9v8xw2n4t7ryz5none/details", "")

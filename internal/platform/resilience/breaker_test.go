@@ -2,7 +2,6 @@ package resilience_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -215,5 +214,4 @@ func TestManyAskAtOnceWhileTheUpstreamComesAndGoes(t *testing.T) {
 		sum += w.outcome(o)
 	}
 	require.GreaterOrEqual(t, sum, 481.0, "each is counted")
-	require.False(t, errors.Is(t.Context().Err(), context.Canceled))
 }

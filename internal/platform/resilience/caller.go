@@ -97,7 +97,7 @@ func (c *Caller) attempt(ctx context.Context, path string) ([]byte, error) {
 	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	res, body, err := c.exchange(within, path)
+	status, header, body, err := c.exchange(within, path)
 	switch {
 	case errors.Is(err, errAnswerTooLong):
 		outcome = Answered
@@ -110,12 +110,12 @@ func (c *Caller) attempt(ctx context.Context, path string) ([]byte, error) {
 			err = &unheardError{err}
 		}
 		return nil, err
-	case res.StatusCode == http.StatusOK:
+	case status == http.StatusOK:
 		outcome = Answered
 		return body, nil
 	}
-	answer := fault.FromProblem(res.StatusCode, res.Header, body)
-	switch res.StatusCode {
+	answer := fault.FromProblem(status, header, body)
+	switch status {
 	case http.StatusInternalServerError:
 		outcome = Failed
 		return nil, answer
@@ -130,10 +130,10 @@ func (c *Caller) attempt(ctx context.Context, path string) ([]byte, error) {
 var errAnswerTooLong = errors.New("the answer is longer than 16 MiB")
 
 // exchange sends a request and reads the whole answer.
-func (c *Caller) exchange(ctx context.Context, path string) (*http.Response, []byte, error) {
+func (c *Caller) exchange(ctx context.Context, path string) (status int, header http.Header, body []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", "shop")
@@ -145,14 +145,14 @@ func (c *Caller) exchange(ctx context.Context, path string) (*http.Response, []b
 	}
 	res, err := c.transport.RoundTrip(r) // which follows no redirection: nobody tells us where to take the token
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err == nil && len(body) > maxAnswer {
 		err = errAnswerTooLong
 	}
-	return res, body, err
+	return res.StatusCode, res.Header, body, err
 }
 
 // faultOf is what the caller is told of a question that was not answered.

@@ -13,6 +13,9 @@ import (
 	"shop/internal/shipping/shippingapi"
 )
 
+// aboutAPI is said on the page that shows the API.
+const aboutAPI = "What this process answers. What it sends and receives as messages is described at [/asyncapi.json](/asyncapi.json), in AsyncAPI 3.0."
+
 // allMessages are the messages of all contexts, hosted here or not.
 func allMessages() []bus.Message {
 	return slices.Concat(catalogapi.Messages(), customersapi.Messages(), inventoryapi.Messages(), ordersapi.Messages(), paymentsapi.Messages(), shippingapi.Messages())

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"shop/internal/platform/asyncapi"
 	"shop/internal/platform/asyncapi/asyncapitest"
@@ -183,6 +184,24 @@ func asOpenAPI(t *testing.T, messages schemas) []byte {
 		paths["/"+name] = tree{"get": tree{"responses": tree{"200": tree{"description": "told", "content": body}}}}
 	}
 	return indented(t, tree{"openapi": "3.1.0", "info": tree{"title": "messages", "version": "1"}, "paths": paths})
+}
+
+func TestAProcessDescribesOnlyWhatItHosts(t *testing.T) {
+	cfg := config{hosted: []string{"payments"}, databases: map[string]string{}, data: t.TempDir(), busURL: memoryBus}
+	for _, name := range databaseNames() {
+		cfg.databases[name] = sqlitePrefix + cfg.data
+	}
+	h, err := openHost(t.Context(), cfg, zap.NewNop())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.close()) })
+	h.cfg.busURL = "nats://shop:geheim@nats:4222"
+	text := h.asyncAPI()
+	asyncapitest.Validate(t, text)
+	require.NotContains(t, string(text), "geheim")
+	var document tree
+	require.NoError(t, json.Unmarshal(text, &document))
+	require.Equal(t, []string{"payments.receive.shop.payments.commands", "payments.send.shop.payments.events"}, slices.Sorted(maps.Keys(document["operations"].(tree))))
+	require.Equal(t, tree{"broker": tree{"host": "nats:4222", "protocol": "nats"}}, document["servers"])
 }
 
 func TestWhatIsPublishedOfChannelsIsWhatIsServed(t *testing.T) {

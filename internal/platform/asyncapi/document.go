@@ -157,9 +157,5 @@ func attributes() tree {
 }
 
 func refer(path ...string) tree {
-	ref := "#"
-	for _, name := range path {
-		ref += "/" + name // no name has a / or ~
-	}
-	return tree{"$ref": ref}
+	return tree{"$ref": "#/" + strings.Join(path, "/")} // no name has a / or ~
 }

@@ -13,7 +13,7 @@ PACT    := bin/pact-core-17.1.0
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 .PHONY: build
 build: ## the program, as bin/shop: one static binary, version stamped
@@ -28,6 +28,13 @@ demo: build ## a shop that runs and takes orders, with sample data, on this mach
 test: ## vet and every test, with the race detector, on SQLite and on a private real PostgreSQL (installed if missing, as root on Debian)
 	go vet ./...
 	CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 12m $(FRESH) ./...
+
+# The second run measures, without the race detector and one package after the other.
+.PHONY: test-brokers
+test-brokers: ## every transport against its broker, RabbitMQ too (installed if missing, as root on Debian), and a backlog of 100,000 on each
+	internal/platform/bus/amqpbus/amqptest/install.sh
+	SHOP_TEST_RABBITMQ=1 CGO_ENABLED=1 $(PGRUN) go test -race -p 1 -timeout 20m $(FRESH) ./internal/platform/bus/...
+	SHOP_TEST_RABBITMQ=1 SHOP_TEST_BACKLOG=100000 $(PGRUN) go test -run 'Conforms/a_backlog_drains' -v -count=1 -p 1 -timeout 20m ./internal/platform/bus/...
 
 .PHONY: test-all
 test-all: ## every test, and the acceptance specification over the whole matrix of topologies, brokers and databases

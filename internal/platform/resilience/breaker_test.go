@@ -114,6 +114,11 @@ func TestACallerThatLeavesSaysNothingOfTheUpstream(t *testing.T) {
 	u.does(answers)
 	require.NoError(t, ask(t.Context(), c))
 	require.InDelta(t, 0, w.outcome("timed_out"), 0)
+	u.does(breaks)
+	for range 3 {
+		require.Error(t, ask(t.Context(), c))
+	}
+	require.Equal(t, resilience.Open, w.Breakers()[0].State(), "nor does it speak for it: three of four have failed")
 }
 
 func TestATrialThatIsGivenUpEnds(t *testing.T) {

@@ -126,7 +126,7 @@ func (h *host) measure(ctx context.Context, p *placement, m hosted) {
 		}
 		p.Waiting = map[string]int64{}
 		for topic, n := range waiting {
-			p.Waiting[topic] = int64(n) //nolint:gosec // a count of messages
+			p.Waiting[topic] = int64(n)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestTheClientGetsTheAnswerOfTheSideThatTheFlagSaysAndWaitsForNoOther(t *tes
 }
 
 func TestAMirroredRequestIsAskedAsTheOneThatIsAnswered(t *testing.T) {
-	type seen struct{ uri, token, who, id, trace string }
+	type seen struct{ uri, token string }
 	var mu sync.Mutex
 	var all []seen
 	note := func(w http.ResponseWriter, r *http.Request) {

@@ -84,7 +84,8 @@ func TestAShareIsOfThatSizeAndOfTheSameKeysAlways(t *testing.T) {
 		}
 		smaller = chosen
 	}
-	require.Equal(t, on("10"), on("10"))
+	first := on("10")
+	require.Equal(t, first, on("10"), "of another process too")
 }
 
 func TestWhoIsTheFirstOfOneFlagIsNotTheFirstOfAll(t *testing.T) {

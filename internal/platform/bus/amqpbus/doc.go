@@ -7,6 +7,6 @@
 //     its key, without going back to the broker, where others would overtake it.
 //   - Connections are made again when they are gone, and what was declared is declared again.
 //
-// It stands on RabbitMQ's own client and offers Watermill's interfaces. Watermill's adapter would be there (watermill-amqp 3.0.2), but it loses channels of its pool with
-// each lost connection, until publishing stands still; it reads and writes its connection without a lock; and it takes one message of a queue at a time.
+// It stands on RabbitMQ's own client and offers Watermill's interfaces. Watermill's adapter would be there (watermill-amqp 3.0.2), but it can lose channels of its pool with
+// each lost connection, until publishing stands still; it reads and replaces its connection without a lock; and it takes one message of a queue at a time.
 package amqpbus

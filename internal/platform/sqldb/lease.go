@@ -100,11 +100,12 @@ func (l *Lease) take(ctx context.Context, free bool) (int64, error) {
 	var token int64 // belongs to the job while Write has not returned nil
 	err := l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error {
 		token = 0
-		if _, err := tx.Exec(ctx, `INSERT INTO leases (name, owner, token, expires_at) VALUES ($1, '', 0, 0) ON CONFLICT (name) DO NOTHING`, l.name); err != nil {
-			return err
-		}
 		now, err := l.now(ctx, tx)
 		if err != nil {
+			return err
+		}
+		// A new row expires like any other, so that it goes to who holds the lock, and not to who happens to write first.
+		if _, err := tx.Exec(ctx, `INSERT INTO leases (name, owner, token, expires_at) VALUES ($1, '', 0, $2) ON CONFLICT (name) DO NOTHING`, l.name, now+l.ttl.Microseconds()); err != nil {
 			return err
 		}
 		err = tx.Get(ctx, &token, `UPDATE leases SET owner = $2, token = token + 1, expires_at = $3
@@ -165,8 +166,8 @@ func (l *Lease) extend(ctx context.Context, token int64) (int64, error) {
 func (l *Lease) giveBack(token int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_ = l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error { // if this fails the row expires by itself
-		_, err := tx.Exec(ctx, `UPDATE leases SET owner = '', expires_at = 0 WHERE name = $1 AND token = $2`, l.name, token)
+	_ = l.db.Write(ctx, l.name, func(ctx context.Context, tx *Tx) error { // the lock, freed next, makes the successor; whoever has none waits for the expiry
+		_, err := tx.Exec(ctx, `UPDATE leases SET owner = '' WHERE name = $1 AND token = $2`, l.name, token)
 		return err
 	})
 }

@@ -3,7 +3,9 @@ package sqldb_test
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +85,35 @@ func TestOnlyOneLeads(t *testing.T) {
 		t.Fatal("a living leader was deposed")
 	case <-time.After(4 * ttl):
 	}
+}
+
+func TestTheFirstLeaderOfAllIsOne(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewDatabase(t)
+	a, b := dbtest.Open(t, "platform", url), dbtest.Open(t, "platform", url)
+	var leading, most atomic.Int64
+	for i := range 20 { // names that nobody has led before
+		ctx, cancel := context.WithCancel(t.Context())
+		led := make(chan struct{}, 2)
+		var both sync.WaitGroup
+		for _, db := range []*sqldb.DB{a, b} {
+			both.Go(func() {
+				db.NewLease("new"+strconv.Itoa(i), 6*time.Second).Run(ctx, func(ctx context.Context, _ int64) {
+					n := leading.Add(1)
+					defer leading.Add(-1)
+					for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+					}
+					led <- struct{}{}
+					<-ctx.Done()
+				})
+			})
+		}
+		<-led
+		<-time.After(20 * time.Millisecond) // the other one has tried by now, as a rule
+		cancel()
+		both.Wait()
+	}
+	require.EqualValues(t, 1, most.Load())
 }
 
 func TestALeaderThatDiesIsSucceededAtOnceAndItsTokenIsWorthNothing(t *testing.T) {

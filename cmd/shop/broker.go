@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"go.uber.org/zap"
@@ -33,8 +32,8 @@ func openAMQP(url, client string, log *zap.Logger) (bus.Transport, error) {
 	return amqpbus.Open(url, amqpbus.Options{Log: log, ClientName: client})
 }
 
-// brokerURLs know more of a URL than net/url: Kafka's names several hosts.
-var brokerURLs = map[string]func(url string) error{"kafka": kafkabus.Check, "amqp": amqpbus.Check, "amqps": amqpbus.Check}
+// brokerURLs say what is wrong with a broker's URL.
+var brokerURLs = map[string]func(url string) error{"nats": natsbus.Check, "kafka": kafkabus.Check, "amqp": amqpbus.Check, "amqps": amqpbus.Check}
 
 var errBusURL = errors.New("expected memory:, nats://HOST:PORT, kafka://HOST:PORT or amqp://USER:PASSWORD@HOST:PORT")
 
@@ -43,15 +42,12 @@ func checkBusURL(s string) error {
 		return nil
 	}
 	scheme, _, _ := strings.Cut(s, "://")
-	if check := brokerURLs[scheme]; check != nil {
-		if err := check(s); err != nil {
-			return fmt.Errorf("%w: %w", errBusURL, err)
-		}
-		return nil
-	}
-	u, err := url.Parse(s)
-	if err != nil || brokers[u.Scheme] == nil || u.Host == "" {
+	check := brokerURLs[scheme]
+	if check == nil {
 		return errBusURL
+	}
+	if err := check(s); err != nil {
+		return fmt.Errorf("%w: %w", errBusURL, err)
 	}
 	return nil
 }

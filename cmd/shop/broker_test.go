@@ -21,7 +21,7 @@ func TestTheMapSaysWhoHearsWhat(t *testing.T) {
 }
 
 func TestABusIsNamedByItsURL(t *testing.T) {
-	for _, good := range []string{"memory:", "kafka://one:9092,two:9092?partitions=16&replication=3", "amqps://me:secret@broker/shop?queues=quorum"} {
+	for _, good := range []string{"memory:", "nats://one:4222,two:4222?replicas=3", "kafka://one:9092,two:9092?partitions=16&replication=3", "amqps://me:secret@broker/shop?queues=quorum"} {
 		require.NoError(t, checkBusURL(good), good)
 	}
 	for scheme := range brokers {

@@ -23,6 +23,12 @@ type settings struct {
 
 var errURL = errors.New("expected nats://HOST:PORT[,HOST:PORT…]") // without what was given: it may have a password
 
+// Check says what is wrong with a URL; nil: nothing.
+func Check(url string) error {
+	_, err := parse(url)
+	return err
+}
+
 func parse(s string) (settings, error) {
 	set := settings{replicas: 1, maxBytes: -1}
 	rest, ok := strings.CutPrefix(s, scheme)

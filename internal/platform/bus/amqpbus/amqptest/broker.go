@@ -36,7 +36,7 @@ func Start(t testing.TB) *Broker {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.node == nil {
-		dir, err := os.MkdirTemp("", "shop-rabbitmq-")
+		dir, err := os.MkdirTemp("", "shop-rabbitmq-") //nolint:usetesting // it outlives the test
 		require.NoError(t, err)
 		node, err := New(dir)
 		if err != nil {

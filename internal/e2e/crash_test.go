@@ -219,12 +219,16 @@ type crashClients struct {
 	tried map[string]bool   // keys that were sent at least once
 }
 
-func (c *crashing) clients(n int) *crashClients {
+func (c *crashing) clients(n int) *crashClients { return c.pacedClients(n, 0) }
+
+// pacedClients think for that long between two wishes.
+func (c *crashing) pacedClients(n int, think time.Duration) *crashClients {
 	cl := &crashClients{c: c, told: map[string]string{}, tried: map[string]bool{}}
 	for i := range n {
 		cl.all.Go(func() {
 			for w := 0; !cl.stop.Load(); w++ {
 				cl.wish(fmt.Sprintf("client-%d-wish-%d", i, w), i+w)
+				<-time.After(think)
 			}
 		})
 	}

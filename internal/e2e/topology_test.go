@@ -200,7 +200,7 @@ func TestABrokerThatIsAwayForAWhileLosesNothingAndOrdersAreTakenMeanwhile(t *tes
 	d := deploy(t, out("payments"), broker.URL(), places(t, "sqlite"))
 	orders := d.clients()
 	orders.stock()
-	clients := orders.clients(8)
+	clients := orders.pacedClients(8, 50*time.Millisecond)
 	taken := func() int {
 		clients.mu.Lock()
 		defer clients.mu.Unlock()
@@ -220,11 +220,13 @@ func TestABrokerThatIsAwayForAWhileLosesNothingAndOrdersAreTakenMeanwhile(t *tes
 		require.Equal(t, "degraded", verbose.Body["status"], string(verbose.Raw))
 	}
 	broker.Resume(t)
+	begun := time.Now()
 	clients.finish()
 	orders.settleRunning()
+	recovered := time.Since(begun)
 	clients.verify()
 	d.settled()
-	t.Logf("%d orders acknowledged, %d before the outage", len(clients.told), before)
+	t.Logf("%d orders acknowledged, %d before the outage; all had their outcome %s after it", len(clients.told), before, recovered.Round(time.Millisecond))
 }
 
 func TestAProcessWhoseBrokerIsNotThereSaysSoAndEnds(t *testing.T) {

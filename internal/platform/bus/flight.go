@@ -45,6 +45,7 @@ type topic struct {
 	from    int64     // all rows up to here were, as long as the topic is behind
 	refused bool      // the transport did not take one
 	until   time.Time // when it is tried again
+	told    time.Time // when the log last heard of it
 	run     *run      // since the last refusal
 }
 
@@ -215,7 +216,10 @@ func (t *term) settled(s *shipment, messageID string, err error) {
 		if !to.refused {
 			wait := relayRefused * t.ep.cfg.Backoff
 			to.refused, to.until = true, time.Now().Add(wait)
-			t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", to.name), zap.String("message_id", messageID), zap.Error(err))
+			if now := time.Now(); now.Sub(to.told) > relayTold {
+				to.told = now
+				t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", to.name), zap.String("message_id", messageID), zap.Error(err))
+			}
 			time.AfterFunc(wait, func() { signal(t.news) })
 		}
 	}

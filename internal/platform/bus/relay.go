@@ -20,6 +20,7 @@ const (
 	relayPause    = 100 * time.Millisecond
 	relayTidy     = 50 * time.Millisecond // how long acknowledged rows may wait for a transaction to be deleted in
 	relayRefused  = 25                    // backoffs until a topic that refused a message is tried again
+	relayTold     = 30 * time.Second      // how often the log is told of it: a broker may be away for hours
 	leaseName     = "leader"
 )
 

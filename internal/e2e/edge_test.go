@@ -61,9 +61,10 @@ func TestAnOrderIsPlacedAndSeenThroughAProcessThatHostsNoOrders(t *testing.T) {
 	require.Equal(t, 404, p.do("GET", "/v1/notifications", nil).Status, "nobody said where they are")
 
 	behind.kill()
-	for _, gone := range []answer{ann.do("GET", path, nil), ann.do("GET", path+"/details", nil)} {
-		require.Equal(t, 503, gone.Status)
-		require.Equal(t, "upstream_unavailable", gone.Body["code"])
+	for gone, code := range map[string]string{path: "upstream_unavailable", path + "/details": "orders_unavailable"} { // passed on; put together here
+		answer := ann.do("GET", gone, nil)
+		require.Equal(t, 503, answer.Status)
+		require.Equal(t, code, answer.Body["code"])
 	}
 	require.Equal(t, 200, ann.do("GET", "/v1/products", nil).Status, "what is hosted here goes on")
 	p.terminate()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,12 +12,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The messages that the tests change: an event with a list, an event with an enum and a field that may be left out, and a command with bounds.
+// The messages that the tests change: an event with a list, an event with an enum and a field that may be left out, a command with bounds, and an event with a time.
 const (
 	anEvent  = "shop.inventory.stock.refused.v1"
 	another  = "shop.orders.order.cancelled.v1"
 	aCommand = "shop.shipping.shipment.create.v1"
+	timed    = "shop.inventory.stock.reserved.v1"
 )
+
+// fewSchemas are those of the messages that the tests change.
+func fewSchemas(t *testing.T) schemas {
+	t.Helper()
+	few := schemasNow(t)
+	maps.DeleteFunc(few, func(name string, _ tree) bool {
+		return !slices.Contains([]string{anEvent, another, aCommand, timed}, name)
+	})
+	return few
+}
 
 // field finds a field of a schema; the items of a list are found under their list's name.
 func (s schemas) field(message string, names ...string) tree {
@@ -81,7 +93,7 @@ func TestEachWayToBreakAReaderOrSenderOfMessagesIsNoticed(t *testing.T) {
 		"a field has another type":         {func(_, is schemas) { is.field(another, "item_count")["type"] = "string" }, "item_count"},
 		"an inner type is another":         {func(_, is schemas) { is.field(anEvent, "shortages", "requested")["type"] = "number" }, "requested"},
 		"a field may be null":              {func(_, is schemas) { is.field(another, "reason")["type"] = []any{"string", "null"} }, "reason"},
-		"a time is no time any more":       {func(_, is schemas) { delete(is.field("shop.inventory.stock.reserved.v1", "expires_at"), "format") }, "expires_at"},
+		"a time is no time any more":       {func(_, is schemas) { delete(is.field(timed, "expires_at"), "format") }, "expires_at"},
 		"a field may be missing":           {func(_, is schemas) { is.relax(another, "reason") }, "reason"},
 		"an event must have more":          {func(_, is schemas) { is.add(anEvent, "note"); is.demand(anEvent, "note") }, "let it be left out"},
 		"an event must have what it could": {func(_, is schemas) { is.demand(another, "email") }, "let it be left out"},
@@ -110,7 +122,7 @@ func TestEachWayToBreakAReaderOrSenderOfMessagesIsNoticed(t *testing.T) {
 		"a command's list may be no longer": {func(_, is schemas) { is.field(aCommand, "lines")["maxItems"] = 1 }, "lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			was, is := schemasNow(t), schemasNow(t)
+			was, is := fewSchemas(t), fewSchemas(t)
 			c.change(was, is)
 			found := messageBreaks(t, was, is)
 			require.NotEmpty(t, found)
@@ -144,7 +156,7 @@ func TestWhatOnlyAddsToMessagesIsNoBreak(t *testing.T) {
 		"other words": func(_, is schemas) { is[anEvent]["description"] = "There was too little." },
 	} {
 		t.Run(name, func(t *testing.T) {
-			was, is := schemasNow(t), schemasNow(t)
+			was, is := fewSchemas(t), fewSchemas(t)
 			change(was, is)
 			require.Empty(t, messageBreaks(t, was, is))
 		})

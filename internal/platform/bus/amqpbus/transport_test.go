@@ -119,7 +119,7 @@ func TestABrokerThatIsNotThereOrLetsNobodyInIsReported(t *testing.T) {
 	_, err := amqpbus.Open("amqp://127.0.0.1:1", amqpbus.Options{})
 	require.ErrorContains(t, err, "amqp 127.0.0.1:1")
 	_, err = amqpbus.Open(strings.Replace(amqptest.Start(t).URL(1), "guest:guest", "guest:secret", 1), amqpbus.Options{})
-	require.Error(t, err)
+	require.ErrorIs(t, err, amqp.ErrCredentials)
 	require.NotContains(t, err.Error(), "secret")
 }
 

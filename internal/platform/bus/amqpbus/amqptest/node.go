@@ -49,10 +49,24 @@ func New(dir string) (*Node, error) {
 	if n.epmd, err = launch(n.file("epmd.txt"), nil, "epmd", "-port", strconv.Itoa(n.names), "-address", "127.0.0.1"); err != nil {
 		return nil, err
 	}
-	if err := n.start(); err != nil {
+	if err = n.awaitNames(); err == nil {
+		err = n.start()
+	}
+	if err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
+}
+
+// awaitNames waits until the name server listens. A node that does not find one starts one, which would stay.
+func (n *Node) awaitNames() error {
+	return await(n.epmd, "Erlang's name server", func() bool {
+		conn, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(n.names), time.Second)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	})
 }
 
 func (n *Node) file(name string) string { return filepath.Join(n.dir, name) }
@@ -117,21 +131,31 @@ func (n *Node) start() (err error) {
 
 // awaitReady waits until the node lets a client in.
 func (n *Node) awaitReady() error {
+	err := await(n.server, "RabbitMQ", func() bool {
+		conn, err := amqp.Dial(n.url(hostName(hosts - 1)))
+		return err == nil && conn.Close() == nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, n.output())
+	}
+	return nil
+}
+
+// await waits until a process that was started is ready.
+func await(p *process, name string, ready func() bool) error {
 	deadline := time.After(startTime)
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
-	for {
+	for !ready() {
 		select {
-		case <-n.server.exited:
-			return fmt.Errorf("RabbitMQ ended at once: %s", n.output())
+		case <-p.exited:
+			return errors.New(name + " ended at once")
 		case <-deadline:
-			return fmt.Errorf("RabbitMQ is not ready after %v: %s", startTime, n.output())
+			return fmt.Errorf("%s is not ready after %v", name, startTime)
 		case <-poll.C:
-			if conn, err := amqp.Dial(n.url(hostName(hosts - 1))); err == nil {
-				return conn.Close()
-			}
 		}
 	}
+	return nil
 }
 
 func (n *Node) output() string {

@@ -179,6 +179,30 @@ func TestADeploymentSelectsItsOwnPodsAndNoOthers(t *testing.T) {
 	})
 }
 
+// A Deployment's selector cannot be changed, and one that names the version would lose the old pods while the new ones start.
+func TestSelectorsStayWhenTheVersionChanges(t *testing.T) {
+	selectors := func(r *release) map[string]any {
+		found := map[string]any{}
+		for name, d := range all[*appsv1.Deployment](r) {
+			found["deployment "+name] = d.Spec.Selector
+		}
+		for name, b := range all[*policyv1.PodDisruptionBudget](r) {
+			found["budget "+name] = b.Spec.Selector
+		}
+		for name, s := range all[*corev1.Service](r) {
+			found["service "+name] = s.Spec.Selector
+		}
+		for name, p := range all[*networkingv1.NetworkPolicy](r) {
+			found["policy "+name] = p.Spec.PodSelector
+		}
+		return found
+	}
+	first := installed(t, "shop", merged(t, "all-out", `{image: {tag: "1"}}`))
+	second := installed(t, "shop", merged(t, "all-out", `{image: {tag: "2"}}`))
+	require.Equal(t, selectors(first), selectors(second))
+	require.NotEqual(t, first.pods(), second.pods())
+}
+
 func TestScalingAndDisruptionBudgetsAreOfOneProcessEach(t *testing.T) {
 	each(t, func(t *testing.T, r *release) {
 		scaled := map[string]bool{}

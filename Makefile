@@ -38,7 +38,8 @@ test-brokers: ## every transport against its broker, RabbitMQ too (installed if 
 
 .PHONY: test-all
 test-all: ## every test, and the acceptance specification over the whole matrix of topologies, brokers and databases
-	SHOP_TEST_TOPOLOGIES=all CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 60m $(FRESH) ./...
+	internal/platform/bus/amqpbus/amqptest/install.sh
+	SHOP_TEST_RABBITMQ=1 SHOP_TEST_TOPOLOGIES=all CGO_ENABLED=1 $(PGRUN) go test -race -p 2 -timeout 60m $(FRESH) ./...
 
 # What Pact checks with is a C library, from npm; later versions than this one do not link with pact-go 2.4.2.
 .PHONY: pact

@@ -61,7 +61,7 @@ func askReady(ctx context.Context, url string) error {
 		return err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // and no proxy of the environment
-	answer, err := client.Do(r)                                                 //nolint:gosec // the operator's own address
+	answer, err := client.Do(r)
 	if err != nil {
 		return &exitError{exitDependency, err}
 	}

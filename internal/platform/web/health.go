@@ -69,7 +69,9 @@ func NewHealth(log *zap.Logger) *Health { return &Health{log: log} }
 
 // Add registers a readiness check, such as "orders.database". Checks run in parallel and have one second each; one that
 // does not return when its context ends is not started again until it does.
-func (h *Health) Add(name string, run func(context.Context) error) { h.add(&check{name: name, run: run, vital: true}) }
+func (h *Health) Add(name string, run func(context.Context) error) {
+	h.add(&check{name: name, run: run, vital: true})
+}
 
 // Watch registers a check of what requests can do without for a while, such as a broker. While it fails the process is ready, and says that it is degraded.
 func (h *Health) Watch(name string, run func(context.Context) error) { h.add(&check{name: name, run: run}) }

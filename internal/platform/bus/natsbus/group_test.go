@@ -234,10 +234,11 @@ func TestOfTwoThatMakeTheSameGenerationOneDoes(t *testing.T) {
 	require.NoError(t, a.Join("payments", topic))
 	made := make(chan error, 2)
 	for i, transport := range []*Transport{a, b} {
+		stream := streamOf(t, transport)
 		go func() {
 			mine := consumerConfig("payments", 2)
 			mine.Metadata = map[string]string{"shop.owner": fmt.Sprint(i)}
-			_, err := streamOf(t, transport).CreateConsumer(context.Background(), mine)
+			_, err := stream.CreateConsumer(context.Background(), mine)
 			made <- err
 		}()
 	}

@@ -138,7 +138,7 @@ func TestAFullStreamRefusesAndTheOutboxKeeps(t *testing.T) {
 	const all = 120
 	for n := range all {
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
-			return from.Publish(ctx, tx, placed{string(numbers(n, n+1)[0])})
+			return from.Publish(ctx, tx, placed{numbers(n, n+1)[0]})
 		}))
 	}
 	require.Eventually(t, func() bool {

@@ -74,7 +74,9 @@ func (h *Health) Add(name string, run func(context.Context) error) {
 }
 
 // Watch registers a check of what requests can do without for a while, such as a broker. While it fails the process is ready, and says that it is degraded.
-func (h *Health) Watch(name string, run func(context.Context) error) { h.add(&check{name: name, run: run}) }
+func (h *Health) Watch(name string, run func(context.Context) error) {
+	h.add(&check{name: name, run: run})
+}
 
 func (h *Health) add(c *check) {
 	h.mu.Lock()

@@ -87,7 +87,7 @@ func TestAWrongSettingIsOneLineThatNamesItAndExitCode3(t *testing.T) {
 		"a database of another kind":      {[]string{"SHOP_DATABASE_URL=mysql://root:geheim@db/shop"}, nil, "SHOP_DATABASE_URL: expected sqlite:DIRECTORY or postgres://"},
 		"a directory that has no name":    {[]string{"SHOP_ORDERS_DATABASE_URL=sqlite:"}, nil, "SHOP_ORDERS_DATABASE_URL: expected sqlite:DIRECTORY"},
 		"a URL that cannot be read":       {nil, []string{"--database-url", "postgres://u:geheim@db:port/x"}, "--database-url: expected"},
-		"a broker that is not there yet":  {[]string{"SHOP_BUS_URL=nats://localhost"}, nil, "SHOP_BUS_URL: this version carries messages only within one process"},
+		"a broker of no known kind":       {[]string{"SHOP_BUS_URL=redis://localhost"}, nil, "SHOP_BUS_URL: expected memory:, nats://"},
 		"keys without issuer":             {[]string{"SHOP_JWT_KEYS=keys.pem"}, nil, "SHOP_JWT_ISSUER: is missing"},
 		"an issuer without audience":      {[]string{"SHOP_JWT_ISSUER=https://i"}, nil, "SHOP_JWT_AUDIENCE: is missing"},
 		"an issuer without keys":          {[]string{"SHOP_JWT_ISSUER=https://i", "SHOP_JWT_AUDIENCE=shop"}, nil, "SHOP_JWT_JWKS_URL: is missing"},

@@ -44,8 +44,8 @@ func TestCancellingTakesBackWhatWasDoneInReverse(t *testing.T) {
 				s.rest()
 				o := s.cancel(id).is(http.StatusAccepted).order()
 				require.Equal(t, id, o.ID)
-				if o.Status != string(Cancelled) { // the way back may be over already
-					require.Equal(t, at.fulfillment, o.Fulfillment)
+				if o.Status != string(Cancelled) { // the way back may be over already, or as far as the stock
+					require.Contains(t, []string{at.fulfillment, "unfulfilled"}, o.Fulfillment)
 				}
 				o = s.untilStatus(id, Cancelled)
 				require.Equal(t, &cancellationBody{"customer_request", "changed my mind"}, o.Cancelled)

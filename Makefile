@@ -36,6 +36,11 @@ test-brokers: ## every transport against its broker, RabbitMQ too (installed if 
 	SHOP_TEST_RABBITMQ=1 CGO_ENABLED=1 $(PGRUN) go test -race -p 1 -timeout 20m $(FRESH) ./internal/platform/bus/...
 	SHOP_TEST_RABBITMQ=1 SHOP_TEST_BACKLOG=100000 $(PGRUN) go test -run 'Conforms/a_backlog_drains' -v -count=1 -p 1 -timeout 20m ./internal/platform/bus/...
 
+.PHONY: test-topologies
+test-topologies: ## the acceptance specification over the whole matrix of topologies, brokers and databases; takes four minutes
+	internal/platform/bus/amqpbus/amqptest/install.sh
+	SHOP_TEST_RABBITMQ=1 SHOP_TEST_TOPOLOGIES=all $(PGRUN) go test -v -run TheSameOrders -timeout 30m $(FRESH) ./internal/e2e
+
 .PHONY: test-all
 test-all: ## every test, and the acceptance specification over the whole matrix of topologies, brokers and databases
 	internal/platform/bus/amqpbus/amqptest/install.sh

@@ -16,24 +16,27 @@ import (
 // memoryBus carries messages within this process and no further.
 const memoryBus = "memory:"
 
-// brokers are the buses that reach other processes, by the scheme of their URL.
-var brokers = map[string]func(url, client string, log *zap.Logger) (bus.Transport, error){
-	"nats": func(url, client string, log *zap.Logger) (bus.Transport, error) {
+// broker is a bus that reaches other processes.
+type broker struct {
+	check func(url string) error // what is wrong with its URL
+	open  func(url, client string, log *zap.Logger) (bus.Transport, error)
+}
+
+// brokers are those there are, by the scheme of their URL.
+var brokers = map[string]broker{
+	"nats": {natsbus.Check, func(url, client string, log *zap.Logger) (bus.Transport, error) {
 		return natsbus.Open(url, natsbus.Options{Log: log, ClientName: client})
-	},
-	"kafka": func(url, client string, log *zap.Logger) (bus.Transport, error) {
+	}},
+	"kafka": {kafkabus.Check, func(url, client string, log *zap.Logger) (bus.Transport, error) {
 		return kafkabus.Open(url, kafkabus.Options{Log: log, ClientName: client})
-	},
-	"amqp":  openAMQP,
-	"amqps": openAMQP,
+	}},
+	"amqp":  {amqpbus.Check, openAMQP},
+	"amqps": {amqpbus.Check, openAMQP},
 }
 
 func openAMQP(url, client string, log *zap.Logger) (bus.Transport, error) {
 	return amqpbus.Open(url, amqpbus.Options{Log: log, ClientName: client})
 }
-
-// brokerURLs say what is wrong with a broker's URL.
-var brokerURLs = map[string]func(url string) error{"nats": natsbus.Check, "kafka": kafkabus.Check, "amqp": amqpbus.Check, "amqps": amqpbus.Check}
 
 var errBusURL = errors.New("expected memory:, nats://HOST:PORT, kafka://HOST:PORT or amqp://USER:PASSWORD@HOST:PORT")
 
@@ -42,11 +45,11 @@ func checkBusURL(s string) error {
 		return nil
 	}
 	scheme, _, _ := strings.Cut(s, "://")
-	check := brokerURLs[scheme]
-	if check == nil {
+	b, known := brokers[scheme]
+	if !known {
 		return errBusURL
 	}
-	if err := check(s); err != nil {
+	if err := b.check(s); err != nil {
 		return fmt.Errorf("%w: %w", errBusURL, err)
 	}
 	return nil
@@ -59,7 +62,7 @@ func openBus(busURL, client string, log *zap.Logger) (bus.Transport, error) {
 		return bus.NewMemory(), nil
 	}
 	scheme, _, _ := strings.Cut(busURL, ":")
-	t, err := brokers[scheme](busURL, client, log)
+	t, err := brokers[scheme].open(busURL, client, log)
 	if err != nil {
 		return nil, brokerError(err)
 	}

@@ -1,27 +1,33 @@
-// Package telemetry is what logs, messages and requests share to be found again: the trace they belong to.
 package telemetry
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
-	"strings"
+	"math/rand/v2"
 
-	"go.uber.org/zap"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 type traceKey struct{}
 
-// WithTraceparent puts a W3C trace context (https://www.w3.org/TR/trace-context/) into ctx. One that is not well formed is replaced by a new one.
+// WithTraceparent puts a W3C trace context into ctx: what begins there belongs to that trace. One that is not well formed is replaced by a new one.
 func WithTraceparent(ctx context.Context, traceparent string) context.Context {
 	if !wellFormed(traceparent) {
 		traceparent = NewTraceparent()
+	}
+	if trace.SpanFromContext(ctx).SpanContext().IsValid() {
+		ctx = trace.ContextWithSpan(ctx, noop.Span{})
 	}
 	return context.WithValue(ctx, traceKey{}, traceparent)
 }
 
 // Traceparent is the trace context that ctx carries, or "".
 func Traceparent(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		return traceparentOf(sc)
+	}
 	s, _ := ctx.Value(traceKey{}).(string)
 	return s
 }
@@ -34,24 +40,106 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
-// NewTraceparent begins a trace that is not sampled.
-func NewTraceparent() string {
-	var b [24]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-00"
-}
-
-func wellFormed(s string) bool {
-	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' || strings.Trim(s[3:35], "0") == "" {
+// Sampled reports whether spans that begin in ctx are recorded. Ask it before gathering what only a span wants to know.
+func Sampled(ctx context.Context) bool {
+	if current.Load() == nil {
 		return false
 	}
-	return strings.Trim(s, "0123456789abcdef-") == ""
+	if span := trace.SpanFromContext(ctx); span.SpanContext().IsValid() {
+		return span.IsRecording()
+	}
+	s, _ := ctx.Value(traceKey{}).(string)
+	return sampled(s)
 }
 
-// Fields are the log fields that lead from a line to its trace.
-func Fields(ctx context.Context) zap.Field {
-	if t := TraceID(ctx); t != "" {
-		return zap.String("trace_id", t)
+// SampledTraceparent is Sampled of a ctx that carries traceparent.
+func SampledTraceparent(traceparent string) bool {
+	return current.Load() != nil && wellFormed(traceparent) && sampled(traceparent)
+}
+
+// sampled reads the lowest bit of the flags.
+func sampled(traceparent string) bool {
+	if len(traceparent) != 55 {
+		return false
 	}
-	return zap.Skip()
+	switch traceparent[54] {
+	case '1', '3', '5', '7', '9', 'b', 'd', 'f':
+		return true
+	}
+	return false
+}
+
+// NewTraceparent begins a trace that is not sampled.
+func NewTraceparent() string {
+	return "00-" + randomHex(16) + "-" + randomHex(8) + "-00"
+}
+
+func traceparentOf(sc trace.SpanContext) string {
+	var b [55]byte
+	copy(b[:], "00-")
+	id, span := sc.TraceID(), sc.SpanID()
+	hex.Encode(b[3:35], id[:])
+	b[35] = '-'
+	hex.Encode(b[36:52], span[:])
+	b[52] = '-'
+	hex.Encode(b[53:], []byte{byte(sc.TraceFlags() & trace.FlagsSampled)})
+	return string(b[:])
+}
+
+// spanContextOf reads a traceparent that is well formed.
+func spanContextOf(traceparent string) trace.SpanContext {
+	var c trace.SpanContextConfig
+	var flags [1]byte
+	_, _ = hex.Decode(c.TraceID[:], []byte(traceparent[3:35]))
+	_, _ = hex.Decode(c.SpanID[:], []byte(traceparent[36:52]))
+	_, _ = hex.Decode(flags[:], []byte(traceparent[53:55]))
+	c.TraceFlags, c.Remote = trace.TraceFlags(flags[0])&trace.FlagsSampled, true
+	return trace.NewSpanContext(c)
+}
+
+// wellFormed reports whether s is a traceparent of version 00.
+func wellFormed(s string) bool {
+	return len(s) == 55 && s[:2] == "00" && s[2] == '-' && s[35] == '-' && s[52] == '-' &&
+		lowerHex(s[3:35]) && lowerHex(s[36:52]) && lowerHex(s[53:]) && !allZero(s[3:35]) && !allZero(s[36:52])
+}
+
+// received is the traceparent of a caller as one of version 00, or "" when it is none. A later version may append fields; version ff is not valid, nor are ids of
+// zeros or in upper case.
+func received(s string) string {
+	if len(s) < 55 || !lowerHex(s[:2]) || s[:2] == "ff" || len(s) > 55 && (s[:2] == "00" || s[55] != '-') {
+		return ""
+	}
+	if s = "00" + s[2:55]; !wellFormed(s) {
+		return ""
+	}
+	return s
+}
+
+func lowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func allZero(s string) bool {
+	for i := range len(s) {
+		if s[i] != '0' {
+			return false
+		}
+	}
+	return true
+}
+
+// randomHex is n random bytes (at most 16) in hex. Trace ids need to be unique, not secret.
+func randomHex(n int) string {
+	var raw [16]byte
+	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
+	raw[0] |= 1 // never all zeros
+	var out [32]byte
+	hex.Encode(out[:], raw[:n])
+	return string(out[:2*n])
 }

@@ -1,0 +1,87 @@
+package telemetry
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// current is the tracer of this process; nil while tracing is off. It is no parameter of everything, since a process has one.
+var current atomic.Pointer[trace.Tracer]
+
+// Use makes spans go to a provider from now on; nil ends tracing. What began before ends where it began.
+func Use(p trace.TracerProvider) {
+	if p == nil {
+		current.Store(nil)
+		return
+	}
+	t := p.Tracer("shop")
+	current.Store(&t)
+}
+
+// Start begins a span in the trace of ctx, when that is sampled; otherwise it returns ctx and a span that does nothing. Ask Sampled before you gather attributes.
+func Start(ctx context.Context, name string, kind trace.SpanKind, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+	return StartAt(ctx, time.Time{}, name, kind, attributes...)
+}
+
+// StartAt is Start of what began at another time; the zero time is now.
+func StartAt(ctx context.Context, at time.Time, name string, kind trace.SpanKind, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+	t := current.Load()
+	if t == nil || !Sampled(ctx) {
+		return ctx, noop.Span{}
+	}
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, spanContextOf(Traceparent(ctx)))
+	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(attributes...)}
+	if !at.IsZero() {
+		options = append(options, trace.WithTimestamp(at))
+	}
+	return (*t).Start(ctx, name, options...)
+}
+
+// StartRequest begins the trace of a request, or continues the one that its traceparent header names. The sampler decides whether the span is recorded.
+func StartRequest(ctx context.Context, traceparent string) (context.Context, trace.Span) {
+	from := received(traceparent)
+	t := current.Load()
+	if t == nil {
+		if from == "" {
+			return WithTraceparent(ctx, NewTraceparent()), noop.Span{}
+		}
+		return WithTraceparent(ctx, from[:36]+randomHex(8)+from[52:]), noop.Span{}
+	}
+	if from != "" {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, spanContextOf(from))
+	}
+	return (*t).Start(ctx, "HTTP", trace.WithSpanKind(trace.SpanKindServer))
+}
+
+// StartTrace begins a new trace of what nobody asked for: a job that found something to do. The sampler decides whether it is recorded. links are what led to it.
+func StartTrace(ctx context.Context, name string, links ...trace.Link) (context.Context, trace.Span) {
+	t := current.Load()
+	if t == nil {
+		return WithTraceparent(ctx, NewTraceparent()), noop.Span{}
+	}
+	return (*t).Start(ctx, name, trace.WithNewRoot(), trace.WithLinks(links...))
+}
+
+// LinkTo is a link to the span that a traceparent names; ok is false when it names none.
+func LinkTo(traceparent string) (link trace.Link, ok bool) {
+	if !wellFormed(traceparent) {
+		return trace.Link{}, false
+	}
+	return trace.Link{SpanContext: spanContextOf(traceparent)}, true
+}
+
+// Fail says that the span's operation failed, and of which kind the error is. Its text stays out: it may hold what nobody outside may see.
+func Fail(span trace.Span, errorType string) {
+	if span.IsRecording() {
+		span.SetAttributes(ErrorType.String(errorType))
+		span.SetStatus(codes.Error, errorType)
+	}
+}

@@ -15,16 +15,17 @@ type Subject struct {
 	MessageID string
 }
 
-type subjectKey struct{}
+// SubjectKey is the key of a *Subject among the values of a context, for one that brings it along; others take WithSubject.
+type SubjectKey struct{}
 
 // WithSubject puts a subject into ctx.
 func WithSubject(ctx context.Context, s *Subject) context.Context {
-	return context.WithValue(ctx, subjectKey{}, s)
+	return context.WithValue(ctx, SubjectKey{}, s)
 }
 
 // SubjectOf is what ctx is about; nil when nobody said.
 func SubjectOf(ctx context.Context) *Subject {
-	s, _ := ctx.Value(subjectKey{}).(*Subject)
+	s, _ := ctx.Value(SubjectKey{}).(*Subject)
 	return s
 }
 
@@ -32,6 +33,17 @@ func SubjectOf(ctx context.Context) *Subject {
 func NoteOrder(ctx context.Context, orderID string) {
 	if s := SubjectOf(ctx); s != nil {
 		s.OrderID = orderID
+	}
+}
+
+// NoteKey is NoteOrder for the key of a message, or the reference of a payment or a shipment, which may be the id of an order.
+func NoteKey(ctx context.Context, key string) {
+	if s := SubjectOf(ctx); s != nil {
+		if IsOrder(key) {
+			s.OrderID = key
+		} else {
+			s.Key = key
+		}
 	}
 }
 

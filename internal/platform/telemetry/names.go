@@ -15,6 +15,8 @@ const (
 	HTTPRoute      = semconv.HTTPRouteKey
 	HTTPStatusCode = semconv.HTTPResponseStatusCodeKey
 	URLPath        = semconv.URLPathKey
+	URLScheme      = semconv.URLSchemeKey
+	URLFull        = semconv.URLFullKey // without the query
 	ServerAddress  = semconv.ServerAddressKey
 	ServerPort     = semconv.ServerPortKey
 
@@ -42,7 +44,8 @@ const (
 	MessageAttempt = attribute.Key("shop.message.attempt")      // from 1
 	Jobs           = attribute.Key("shop.transaction.jobs")     // how many pieces of work share the transaction
 	Attempts       = attribute.Key("shop.transaction.attempts") // how often it was tried
-	Provider       = attribute.Key("shop.provider")             // of payments, of shipments
+	Provider       = attribute.Key("shop.provider")             // of payments
+	ChargeStatus   = attribute.Key("shop.charge.status")        // what the provider says: captured, declined
 	MailTemplate   = attribute.Key("shop.mail.template")
 	DeadLetter     = attribute.Key("shop.dead_letter.id")
 )
@@ -54,6 +57,13 @@ const (
 	SpanReplay      = "replay"      // an operator sends a dead letter again: replay shop.orders.events
 	SpanTransaction = "transaction" // what waits for a context's database at one time is written together: transaction orders
 	SpanMail        = "send mail"
+	SpanCharge      = "charge"         // the payment provider is asked for the money
+	SpanLookup      = "look up charge" // or what became of a charge that it did not answer
+	SpanVoid        = "void charge"    // or to give it up
+	SpanRefund      = "refund"         // or to give money back
+	SpanReconcile   = "reconcile"      // a row that was left behind, or not answered, has its turn: reconcile payments
+	SpanDeadline    = "deadline"       // of an order's step has passed: deadline orders
+	SpanMove        = "move shipment"  // an operator says what became of it
 )
 
 // orderPrefix is how the id of an order begins; see platform/id.

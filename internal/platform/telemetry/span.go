@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"shop/internal/platform/fault"
 )
 
 // current is the tracer of this process; nil while tracing is off. It is no parameter of everything, since a process has one.
@@ -70,12 +73,49 @@ func StartTrace(ctx context.Context, name string, links ...trace.Link) (context.
 	return (*t).Start(ctx, name, trace.WithNewRoot(), trace.WithLinks(links...))
 }
 
+// Rejoin begins a span of work that goes on in the trace that a stored traceparent names, when that is sampled. The span that ctx was in, if any, and the new one get a
+// link to each other. Otherwise ctx stays as it is, and the span does nothing.
+func Rejoin(ctx context.Context, traceparent, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+	if !SampledTraceparent(traceparent) {
+		return ctx, noop.Span{}
+	}
+	from := trace.SpanFromContext(ctx)
+	ctx, span := Start(WithTraceparent(ctx, traceparent), name, trace.SpanKindInternal, attributes...)
+	if from.IsRecording() {
+		span.AddLink(trace.Link{SpanContext: from.SpanContext()})
+		from.AddLink(trace.Link{SpanContext: span.SpanContext()})
+	}
+	return ctx, span
+}
+
+// ToStore is what a row keeps of the trace of ctx, so that work which goes on from there stays in it: see Rejoin. It is empty when the trace is not sampled.
+func ToStore(ctx context.Context) string {
+	if !Sampled(ctx) {
+		return ""
+	}
+	return Traceparent(ctx)
+}
+
 // LinkTo is a link to the span that a traceparent names; ok is false when it names none.
 func LinkTo(traceparent string) (link trace.Link, ok bool) {
 	if !wellFormed(traceparent) {
 		return trace.Link{}, false
 	}
 	return trace.Link{SpanContext: spanContextOf(traceparent)}, true
+}
+
+// TypeOf names the kind of an error: the code of a fault, timeout, canceled, or _OTHER, as the conventions want it for what has no name.
+func TypeOf(err error) string {
+	f := fault.As(err)
+	switch {
+	case f != nil:
+		return f.Code
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "_OTHER"
 }
 
 // Fail says that the span's operation failed, and of which kind the error is. Its text stays out: it may hold what nobody outside may see.

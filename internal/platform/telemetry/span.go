@@ -56,7 +56,7 @@ func StartRequest(ctx context.Context, traceparent string) (context.Context, tra
 		if from == "" {
 			return WithTraceparent(ctx, NewTraceparent()), noop.Span{}
 		}
-		return WithTraceparent(ctx, from[:36]+randomHex(8)+from[52:]), noop.Span{}
+		return WithTraceparent(ctx, nextSpan(from)), noop.Span{}
 	}
 	if from != "" {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, spanContextOf(from))

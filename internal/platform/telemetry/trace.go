@@ -71,7 +71,21 @@ func sampled(traceparent string) bool {
 
 // NewTraceparent begins a trace that is not sampled.
 func NewTraceparent() string {
-	return "00-" + randomHex(16) + "-" + randomHex(8) + "-00"
+	var b [55]byte
+	copy(b[:], "00-")
+	hexInto(b[3:35])
+	b[35] = '-'
+	hexInto(b[36:52])
+	copy(b[52:], "-00")
+	return string(b[:])
+}
+
+// nextSpan is a traceparent with another span id.
+func nextSpan(traceparent string) string {
+	var b [55]byte
+	copy(b[:], traceparent)
+	hexInto(b[36:52])
+	return string(b[:])
 }
 
 func traceparentOf(sc trace.SpanContext) string {
@@ -133,13 +147,11 @@ func allZero(s string) bool {
 	return true
 }
 
-// randomHex is n random bytes (at most 16) in hex. Trace ids need to be unique, not secret.
-func randomHex(n int) string {
+// hexInto fills out with random digits, at most 32. Trace ids need to be unique, not secret.
+func hexInto(out []byte) {
 	var raw [16]byte
 	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
 	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
 	raw[0] |= 1 // never all zeros
-	var out [32]byte
-	hex.Encode(out[:], raw[:n])
-	return string(out[:2*n])
+	hex.Encode(out, raw[:len(out)/2])
 }

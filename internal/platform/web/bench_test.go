@@ -12,9 +12,16 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"shop/internal/platform/auth/authtest"
 	"shop/internal/platform/money"
+	"shop/internal/platform/telemetry"
 )
 
 type benchLine struct {
@@ -113,6 +120,56 @@ func BenchmarkOperation(b *testing.B) {
 		w := &discard{header: make(http.Header, 16)}
 		handler.ServeHTTP(w, r)
 		if w.status != http.StatusCreated {
+			b.Fatal(w.status)
+		}
+	}
+}
+
+// BenchmarkRead is the same around a read, which has no body: what the edge costs every request. Tracing is off, on for no trace, and on for each.
+func BenchmarkRead(b *testing.B) {
+	b.Run("off", func(b *testing.B) { benchmarkRead(b, readEdge().Handler()) })
+	for name, sampler := range map[string]sdktrace.Sampler{"unsampled": sdktrace.NeverSample(), "sampled": sdktrace.AlwaysSample()} {
+		b.Run(name, func(b *testing.B) {
+			telemetry.Use(sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler)))
+			defer telemetry.Use(nil)
+			benchmarkRead(b, readEdge().Handler())
+		})
+	}
+}
+
+// BenchmarkReadByOtelhttp is what the instrumentation from OpenTelemetry's own collection adds to the edge, which has its own tracing off: see docs/adr/0014.
+func BenchmarkReadByOtelhttp(b *testing.B) {
+	for name, provider := range map[string]trace.TracerProvider{
+		"off":       tracenoop.NewTracerProvider(),
+		"unsampled": sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())),
+		"sampled":   sdktrace.NewTracerProvider(),
+	} {
+		b.Run(name, func(b *testing.B) {
+			benchmarkRead(b, otelhttp.NewHandler(readEdge().Handler(), "shop", otelhttp.WithTracerProvider(provider),
+				otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()), otelhttp.WithPropagators(propagation.TraceContext{})))
+		})
+	}
+}
+
+func readEdge() *Edge {
+	edge := New(Options{Metrics: prometheus.NewRegistry(), Use: []func(http.Handler) http.Handler{authtest.Trust}})
+	Register(edge.API, Op{Method: http.MethodGet, Path: "/v1/orders/{id}", ID: "read", Returns: benchOrder{}},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id"`
+		}) (Raw, error) {
+			return Raw{Status: http.StatusOK, Body: benchBody}, nil
+		})
+	return edge
+}
+
+func benchmarkRead(b *testing.B, handler http.Handler) {
+	r := httptest.NewRequest(http.MethodGet, "/v1/orders/ord_01jd3q6k9v8xw2n4t7ryz5abcd", nil)
+	r.Header = http.Header{"Authorization": {"Bearer x"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		w := &discard{header: make(http.Header, 16)}
+		handler.ServeHTTP(w, r)
+		if w.status != http.StatusOK {
 			b.Fatal(w.status)
 		}
 	}

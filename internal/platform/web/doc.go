@@ -49,7 +49,8 @@
 // The input is refused before the handler sees it: 400 for what is no strict JSON, 422 for what breaks the tags, 404 for a
 // path parameter that cannot name anything (but 422 on PUT). Give path parameters a pattern, amounts money.Money,
 // times time.Time (answer with Time, which is UTC). A pointer as Body makes the body optional. The handler's context ends
-// after Op.Timeout. RequestBody gives the bytes that were sent, TraceID and Traceparent the trace.
+// after Op.Timeout. RequestBody gives the bytes that were sent; see platform/telemetry for the
+// trace, and for how a handler says which order it is about.
 //
 // Schemas are named after the type: orders.item is OrderItem, orders.order is Order, so wire structs may have short names.
 package web

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,8 +24,6 @@ type Options struct {
 	// Use runs around every route of Edge.Router and Edge.API, and around the answer that there is none, inside the edge's own
 	// middleware: authentication, rate limits.
 	Use []func(http.Handler) http.Handler
-	// TraceID takes the trace id from tracing, when that is on and has begun a span before the edge is reached.
-	TraceID func(context.Context) string
 }
 
 // Edge is the HTTP side of a process: a router with everything around it that every route needs, and on it the REST API.
@@ -39,6 +36,11 @@ type Edge struct {
 	log  *zap.Logger
 }
 
+const (
+	livePath  = "/livez"
+	readyPath = "/readyz"
+)
+
 // New makes an edge. It serves /livez, /readyz, /openapi.json and /docs by itself.
 func New(o Options) *Edge {
 	o = withDefaults(o)
@@ -49,8 +51,8 @@ func New(o Options) *Edge {
 
 	routes := root.With(o.Use...)
 	e := &Edge{API: humachi.New(routes, humaConfig(o)), Router: routes, Health: o.Health, root: root, log: o.Logger}
-	root.Get("/livez", o.Health.Live)
-	root.Get("/readyz", o.Health.Ready)
+	root.Get(livePath, o.Health.Live)
+	root.Get(readyPath, o.Health.Ready)
 	serveDocs(root, e.API)
 	return e
 }

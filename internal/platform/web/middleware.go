@@ -19,31 +19,30 @@ import (
 	"shop/internal/platform/telemetry"
 )
 
-// observe is the outermost layer: it names the request, and when it is answered, counts and logs it.
+// observe is the outermost layer: it names the request, and when it is answered, counts it, logs it and ends its span.
 func observe(o Options) func(http.Handler) http.Handler {
 	metrics := newMetrics(o.Metrics)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
-			q := newRequest(r)
-			if o.TraceID != nil {
-				if id := o.TraceID(r.Context()); id != "" {
-					q.traceID = id
-				}
-			}
-			ctx := telemetry.WithTraceparent(context.WithValue(r.Context(), requestKey{}, q), q.traceparent()) // for what leaves as a message
+			q := &request{Context: r.Context()}
+			ctx, span := q.begin(r)
 			r = r.WithContext(ctx)
 			rec := &recorder{ResponseWriter: w}
-			rec.Header()["X-Request-Id"] = []string{q.traceID}
+			rec.Header()["X-Request-Id"] = []string{telemetry.TraceID(ctx)}
 
 			metrics.active.Inc()
+			whole := false
 			defer func() {
 				metrics.active.Dec()
 				took, route := time.Since(start), routeOf(r)
 				metrics.observe(r.Method, route, rec.status, took)
 				logAccess(o.Logger, r, route, rec, q, took)
+				q.describe(span, r, route, rec.status, whole)
+				span.End()
 			}()
 			next.ServeHTTP(rec, r)
+			whole = true
 			if rec.status == 0 { // nothing written: net/http answers 200
 				rec.status = http.StatusOK
 			}
@@ -67,7 +66,7 @@ func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q 
 	}
 	fields := make([]zap.Field, 0, 10)
 	fields = append(fields,
-		zap.String("trace_id", q.traceID),
+		telemetry.Fields(r.Context()),
 		zap.String("http.request.method", r.Method),
 		zap.String("http.route", route),
 		zap.String("url.path", r.URL.Path),
@@ -76,21 +75,21 @@ func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q 
 		zap.Duration("duration", took),
 		zap.String("client.address", r.RemoteAddr))
 	if q.err != nil {
-		errorType := "internal"
-		if f := fault.As(q.err); f != nil {
-			errorType = f.Code
-		}
-		fields = append(fields, zap.String("error.type", errorType), zap.Error(q.err))
+		fields = append(fields, zap.String("error.type", errorType(q.err)), zap.Error(q.err))
 	}
 	entry.Write(fields...)
 }
 
-// routeOf is the pattern that matched, such as /v1/orders/{id}; empty when none did.
-func routeOf(r *http.Request) string {
-	if rc := chi.RouteContext(r.Context()); rc != nil {
-		return rc.RoutePattern()
+// errorType names what a handler failed with: the code of its fault, as the caller is told it.
+func errorType(err error) string {
+	f := fault.As(err)
+	switch {
+	case f != nil:
+		return f.Code
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return codeTimeout
 	}
-	return ""
+	return codeInternal
 }
 
 // recoverPanics answers 500. The stack goes to the log alone. http.ErrAbortHandler passes: it asks for the connection
@@ -106,7 +105,7 @@ func recoverPanics(log *zap.Logger) func(http.Handler) http.Handler {
 				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(v)
 				}
-				log.Error("panic", zap.String("trace_id", TraceID(r.Context())), zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+				log.Error("panic", telemetry.Fields(r.Context()), zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
 				if w.(*recorder).status == 0 {
 					WriteProblem(w, r, fmt.Errorf("panic: %v", v))
 				}

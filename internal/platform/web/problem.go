@@ -9,6 +9,13 @@ import (
 	"time"
 
 	"shop/internal/platform/fault"
+	"shop/internal/platform/telemetry"
+)
+
+// Codes of what is no fault.
+const (
+	codeInternal = "internal"
+	codeTimeout  = "timeout"
 )
 
 // Problem is the body of every answer that is not a success: RFC 9457, media type application/problem+json.
@@ -42,7 +49,7 @@ func (p *Problem) ContentType(string) string { return problemType[0] }
 // newProblem is the one place where a problem is made.
 func newProblem(ctx context.Context, status int, code, detail string, fields ...fault.Field) *Problem {
 	p := &Problem{Type: "urn:shop:problem:" + code, Title: http.StatusText(status), Status: status, Detail: detail, Code: code}
-	if id := TraceID(ctx); id != "" {
+	if id := telemetry.TraceID(ctx); id != "" {
 		p.TraceID, p.Instance = id, "urn:shop:request:"+id
 	}
 	for _, f := range fields {
@@ -62,9 +69,9 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	f := fault.As(err)
 	switch {
 	case f == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
-		return newProblem(ctx, http.StatusServiceUnavailable, "timeout", "the answer took too long; try again")
+		return newProblem(ctx, http.StatusServiceUnavailable, codeTimeout, "the answer took too long; try again")
 	case f == nil || f.Kind == fault.Internal:
-		return newProblem(ctx, http.StatusInternalServerError, "internal", "")
+		return newProblem(ctx, http.StatusInternalServerError, codeInternal, "")
 	}
 	return newProblem(ctx, f.Kind.Status(), f.Code, f.Message, f.Fields...)
 }

@@ -2,40 +2,42 @@ package web
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/hex"
-	"math/rand/v2"
 	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"shop/internal/platform/telemetry"
 )
 
-// request is what the edge knows of the request it serves. It travels in the context.
+// request is what the edge knows of the request it serves: a context that answers for itself, so that all of it is one allocation.
 type request struct {
-	traceID string // 32 hex digits
-	flags   string // 2 hex digits of the W3C trace flags
-	body    []byte // the body of an operation, see RequestBody
-	err     error  // what the handler failed with, for the access log
-	place   *place // among the requests that are worked on, see Bound; nil without a bound
+	context.Context // of net/http
+
+	subject telemetry.Subject // what it is about, as far as its handler has said
+	body    []byte            // the body of an operation, see RequestBody
+	err     error             // what the handler failed with, for the access log and the span
+	place   *place            // among the requests that are worked on, see Bound; nil without a bound
 }
 
 type requestKey struct{}
 
+// Value implements context.Context.
+func (q *request) Value(key any) any {
+	switch key.(type) {
+	case requestKey:
+		return q
+	case telemetry.SubjectKey:
+		return &q.subject
+	}
+	return q.Context.Value(key)
+}
+
 func requestOf(ctx context.Context) *request {
 	q, _ := ctx.Value(requestKey{}).(*request)
 	return q
-}
-
-// TraceID names the request in logs, problems and traces: 32 hex digits, from the caller's traceparent when it sent a
-// valid one. It is empty outside a request.
-func TraceID(ctx context.Context) string {
-	if q := requestOf(ctx); q != nil {
-		return q.traceID
-	}
-	return ""
-}
-
-// traceparent continues the trace in what the request sets off: the W3C header with a new span id.
-func (q *request) traceparent() string {
-	return "00-" + q.traceID + "-" + randomHex(8) + "-" + q.flags
 }
 
 // RequestBody is the body of an operation as it was sent. It is valid until the handler returns, and must not be changed.
@@ -52,58 +54,58 @@ func noteError(ctx context.Context, err error) {
 	}
 }
 
-// newRequest takes the trace from the W3C traceparent header (https://www.w3.org/TR/trace-context/) or begins one.
-func newRequest(r *http.Request) *request {
-	if id, flags, ok := parseTraceparent(r.Header.Get("Traceparent")); ok {
-		return &request{traceID: id, flags: flags}
+// begin puts a request into its trace: that of its traceparent header, or a new one. Those who only ask for the process's health every few seconds leave no span.
+func (q *request) begin(r *http.Request) (context.Context, trace.Span) {
+	if r.URL.Path == livePath || r.URL.Path == readyPath {
+		return telemetry.WithTraceparent(q, telemetry.NewTraceparent()), noop.Span{}
 	}
-	return &request{traceID: randomHex(16), flags: "00"}
+	return telemetry.StartRequest(q, r.Header.Get("Traceparent"))
 }
 
-// parseTraceparent reads version-traceid-parentid-flags. A later version may append fields; version ff is not valid,
-// nor are ids of zeros or in upper case.
-func parseTraceparent(s string) (traceID, flags string, ok bool) {
-	if len(s) < 55 || s[2] != '-' || s[35] != '-' || s[52] != '-' {
-		return "", "", false
+// describe says in the request's span what became of it; whole is false when the answer broke off. A 4xx is the caller's mistake, and no error of ours.
+func (q *request) describe(span trace.Span, r *http.Request, route string, status int, whole bool) {
+	if !span.IsRecording() {
+		return
 	}
-	version, id, parent, flags := s[:2], s[3:35], s[36:52], s[53:55]
-	if !lowerHex(version) || !lowerHex(id) || !lowerHex(parent) || !lowerHex(flags) || version == "ff" {
-		return "", "", false
+	method := methodLabel(r.Method)
+	span.SetName(spanName(r.Method, route))
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
 	}
-	if len(s) > 55 && (version == "00" || s[55] != '-') {
-		return "", "", false
+	span.SetAttributes(telemetry.HTTPMethod.String(method), telemetry.URLScheme.String(scheme), telemetry.URLPath.String(r.URL.Path), telemetry.HTTPStatusCode.Int(status))
+	if route != "" {
+		span.SetAttributes(telemetry.HTTPRoute.String(route))
 	}
-	if allZero(id) || allZero(parent) {
-		return "", "", false
+	if q.subject.OrderID != "" {
+		span.SetAttributes(telemetry.OrderID.String(q.subject.OrderID))
 	}
-	return id, flags, true
+	switch {
+	case !whole:
+		telemetry.Fail(span, "aborted")
+	case status < http.StatusInternalServerError:
+	case q.err != nil:
+		telemetry.Fail(span, errorType(q.err))
+	default:
+		telemetry.Fail(span, strconv.Itoa(status))
+	}
 }
 
-func lowerHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
+// spanName is the convention's: the method and the route, without what the caller made up.
+func spanName(method, route string) string {
+	if methodLabel(method) != method {
+		method = "HTTP"
 	}
-	return true
+	if route == "" {
+		return method
+	}
+	return method + " " + route
 }
 
-func allZero(s string) bool {
-	for i := range len(s) {
-		if s[i] != '0' {
-			return false
-		}
+// routeOf is the pattern that matched, such as /v1/orders/{id}; empty when none did.
+func routeOf(r *http.Request) string {
+	if rc := chi.RouteContext(r.Context()); rc != nil {
+		return rc.RoutePattern()
 	}
-	return true
-}
-
-// randomHex is n random bytes (at most 16) in hex. Trace ids need to be unique, not secret.
-func randomHex(n int) string {
-	var raw [16]byte
-	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
-	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
-	raw[0] |= 1 // never all zeros
-	var out [32]byte
-	hex.Encode(out[:], raw[:n])
-	return string(out[:2*n])
+	return ""
 }

@@ -54,6 +54,7 @@ var errNotHosted = fault.New(fault.Unavailable, "not_hosted", "this part of the 
 
 // details asks orders first: whether there is such an order, for this caller, decides whether anybody else is asked at all. Errors: those of ordersapi.Queries.
 func (m *Module) details(ctx context.Context, in *detailsInput) (detailsBody, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	ctx, cancel := context.WithTimeout(ctx, m.needs.Deadline)
 	defer cancel()
 	order, err := ask(ctx, func(ctx context.Context) (ordersapi.Order, error) { return m.needs.Orders.Order(ctx, in.ID) }).get(ctx)
@@ -73,7 +74,7 @@ func (m *Module) details(ctx context.Context, in *detailsInput) (detailsBody, er
 		if err != nil {
 			body.Unavailable = append(body.Unavailable, part)
 			m.missing.WithLabelValues(part).Inc()
-			m.log.Warn("a part of an order's details is missing", zap.String("missing", part), zap.String("order_id", order.ID), telemetry.Fields(ctx), zap.Error(err))
+			m.log.Warn("a part of an order's details is missing", zap.String("missing", part), telemetry.Fields(ctx), zap.Error(err))
 		}
 	}
 	body.Payments, err = payments.get(ctx)

@@ -125,12 +125,12 @@ func safely(ctx context.Context, ask func(context.Context) (*capture, error)) (c
 func (mi *mirror) elsewhere(r *http.Request, s *sharing) func(context.Context) (*capture, error) {
 	to := url.URL{Scheme: s.base.Scheme, Host: s.base.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	headers, way := mi.module.forward(r), s.mirrored
-	passes := plain(r.URL.EscapedPath()) && !goesInCircles(r.Header)
+	passes, trace := plain(r.URL.EscapedPath()) && !goesInCircles(r.Header), telemetry.Traceparent(r.Context())
 	return func(ctx context.Context) (*capture, error) {
 		if !passes {
 			return nil, errNotHere
 		}
-		out, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+		out, err := http.NewRequestWithContext(telemetry.WithTraceparent(ctx, trace), http.MethodGet, to.String(), nil)
 		if err != nil {
 			return nil, err
 		}

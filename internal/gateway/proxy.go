@@ -16,6 +16,7 @@ import (
 
 	"shop/internal/platform/fault"
 	"shop/internal/platform/resilience"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -57,6 +58,7 @@ func (m *Module) proxy(to route, base *url.URL) *httputil.ReverseProxy {
 			if on.instead != nil && answersForNobody(answer.StatusCode) {
 				return fmt.Errorf("%w: %d", errNobodyThere, answer.StatusCode)
 			}
+			noteOrder(answer.Request.Context(), answer.Header.Get("Location"))
 			back(answer.Header, on.ours)
 			answer.Body = &bounded{answer.Body, maxAnswer}
 			return nil
@@ -100,6 +102,7 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 		web.WriteProblem(w, r, ErrUpstream)
 		return
 	}
+	noteOrder(r.Context(), r.URL.Path)
 	body, err := web.ReadBody(r)
 	if err != nil {
 		web.WriteProblem(w, r, err)
@@ -117,6 +120,16 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 		r.Body = io.NopCloser(bytes.NewReader(body)) // which net/http cannot send twice
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// noteOrder says which order a request is about: the first that its address names, or that of the place where the order is that it made.
+func noteOrder(ctx context.Context, path string) {
+	for segment := range strings.SplitSeq(path, "/") {
+		if telemetry.IsOrder(segment) && anID.MatchString(segment) {
+			telemetry.NoteOrder(ctx, segment)
+			return
+		}
+	}
 }
 
 // fail answers for a context that did not. Nothing with effects is asked again here: whether that is safe, the client knows.

@@ -10,6 +10,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -134,6 +135,7 @@ func placedID(header http.Header) string {
 
 // answerPlaced gives the stored answer as it is, or, to a caller who prefers to wait, the outcome.
 func (m *Module) answerPlaced(ctx context.Context, in *placeInput, reply web.Raw, orderID string, outcome <-chan Order, err error) (web.Raw, error) {
+	telemetry.NoteOrder(ctx, placedID(reply.Header))
 	wait, waits := web.PreferWait(in.Prefer)
 	if err != nil || !waits {
 		return reply, err
@@ -179,6 +181,7 @@ func (m *Module) getOrder(ctx context.Context, in *getInput) (web.Raw, error) {
 
 // orderAs reads an order for somebody who may see it, and shows it in the form of one version of the API.
 func (m *Module) orderAs(ctx context.Context, in *getInput, form func(summary) ([]byte, error)) (web.Raw, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	var sum summary
 	var err error
 	if in.AsOf.IsZero() {
@@ -269,6 +272,7 @@ type eventBody struct {
 }
 
 func (m *Module) getEvents(ctx context.Context, in *orderInput) (eventsBody, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	rows, err := m.store.history(ctx, in.ID)
 	if err != nil {
 		return eventsBody{}, err
@@ -302,6 +306,7 @@ type stepBody struct {
 }
 
 func (m *Module) getSaga(ctx context.Context, in *orderInput) (sagaBody, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	rows, err := m.store.history(ctx, in.ID)
 	if err != nil {
 		return sagaBody{}, err
@@ -342,6 +347,7 @@ type cancelInput struct {
 }
 
 func (m *Module) postCancel(ctx context.Context, in *cancelInput) (web.Raw, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	detail := ""
 	if in.Body != nil {
 		detail = in.Body.Reason
@@ -365,6 +371,7 @@ type interveneInput struct {
 }
 
 func (m *Module) postIntervention(ctx context.Context, in *interveneInput) (sagaBody, error) {
+	telemetry.NoteOrder(ctx, in.ID)
 	if err := m.intervene(ctx, in.ID, in.Action, in.Body.Note); err != nil {
 		return sagaBody{}, err
 	}

@@ -53,7 +53,7 @@ func newCaller(upstream string, base *url.URL, o CallerOptions, s Settings, b *B
 		WithMaxRetries(s.Retries).WithBackoff(retryPause, 20*retryPause).WithJitterFactor(retryJitter).ReturnLastFailure().
 		Build()
 	return &Caller{
-		upstream: upstream, base: strings.TrimSuffix(base.String(), "/"), o: o, timeout: s.Timeout, breaker: b, transport: t,
+		upstream: upstream, base: strings.TrimSuffix(base.String(), "/"), o: o, timeout: s.Timeout, breaker: b, transport: traced{upstream, t},
 		ask: failsafe.With(bulkhead.New[[]byte](uint(s.Concurrency)), failsafe.Policy[[]byte](retries)),
 	}
 }

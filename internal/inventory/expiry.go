@@ -8,6 +8,7 @@ import (
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // extend holds the stock for that long from now. Without effect on a reservation that is not held. Errors: ErrInvalidHold.
@@ -57,7 +58,7 @@ func (m *Module) sweepLoop(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := m.sweep(ctx); err != nil && ctx.Err() == nil {
-			m.log.Warn("reservations whose time is up were not all looked at; the next sweep does", zap.Error(err))
+			m.log.Warn("reservations whose time is up were not all looked at; the next sweep does", telemetry.Fields(ctx), zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -48,7 +49,7 @@ var (
 func New(n Needs) *Module {
 	m := &Module{
 		db:         n.DB,
-		log:        n.Log.With(zap.String("context", "inventory")),
+		log:        n.Log.With(telemetry.InContext("inventory")),
 		clock:      n.Clock,
 		endpoint:   bus.NewEndpoint(bus.Config{Context: "inventory", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock}),
 		answers:    web.NewIdempotency(n.DB, n.Clock),

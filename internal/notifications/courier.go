@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/failpoint"
 	"shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 const (
@@ -60,7 +61,7 @@ func (c *courier) run(ctx context.Context) {
 		for more := true; more && ctx.Err() == nil && !time.Now().Before(c.until); {
 			var err error
 			if more, err = c.round(ctx); err != nil && ctx.Err() == nil {
-				c.m.log.Warn("messages wait: the database does not answer", zap.Error(err))
+				c.m.log.Warn("messages wait: the database does not answer", telemetry.Fields(ctx), zap.Error(err))
 			}
 		}
 		select {
@@ -135,19 +136,19 @@ func (c *courier) decide(ctx context.Context, decided []decision) error {
 	for _, d := range decided {
 		switch d.to {
 		case sent:
-			c.m.log.Info("a customer would be written to; no mail server is configured", d.intent.fields()...)
+			c.m.log.Info("a customer would be written to; no mail server is configured", d.intent.fields(ctx)...)
 		case unknown:
-			c.m.log.Error("it is unknown whether a message was sent: an operator must decide", d.intent.fields()...)
+			c.m.log.Error("it is unknown whether a message was sent: an operator must decide", d.intent.fields(ctx)...)
 		default:
-			c.m.log.Debug("nobody to write to", d.intent.fields()...)
+			c.m.log.Debug("nobody to write to", d.intent.fields(ctx)...)
 		}
 	}
 	return nil
 }
 
 // fields name an intent in the log, and nobody's address.
-func (in intent) fields(more ...zap.Field) []zap.Field {
-	return append([]zap.Field{zap.String("notification_id", in.ID), zap.String("order_id", in.OrderID), zap.String("kind", string(in.Kind))}, more...)
+func (in intent) fields(ctx context.Context, more ...zap.Field) []zap.Field {
+	return append([]zap.Field{telemetry.FieldsOf(ctx, in.OrderID), zap.String("notification_id", in.ID), zap.String("kind", string(in.Kind))}, more...)
 }
 
 // deliver sends all, over several connections at once, and reports whether the mail server could be reached. When ctx ends, what is being said to a server may be said to its end, for
@@ -236,7 +237,7 @@ func (c *courier) send(ctx context.Context, queue <-chan intent, reached *atomic
 		failpoint.Hit("before_mail")
 		last.outcome = line.deliver(last.intent)
 		failpoint.Hit("after_mail")
-		c.tell(last)
+		c.tell(ctx, last)
 		if !last.usable {
 			line.hangUp()
 			line = nil
@@ -256,7 +257,7 @@ func (c *courier) settle(ctx context.Context, last, next *attempt) error {
 		if err == nil || ctx.Err() != nil || last == nil {
 			return err
 		}
-		c.m.log.Warn("the outcome of a message cannot be written down", last.fields(zap.Error(err))...)
+		c.m.log.Warn("the outcome of a message cannot be written down", last.fields(ctx, zap.Error(err))...)
 		select {
 		case <-ctx.Done():
 		case <-time.After(recordPause):
@@ -287,15 +288,15 @@ func (c *courier) settleOnce(ctx context.Context, last, next *attempt) error {
 }
 
 // tell logs what came of an attempt. What a mail server says may name the address, so it is for the operator's eyes only: see the notification's problem.
-func (c *courier) tell(a *attempt) {
+func (c *courier) tell(ctx context.Context, a *attempt) {
 	switch a.state {
 	case sent:
-		c.m.log.Debug("message sent", a.fields()...)
+		c.m.log.Debug("message sent", a.fields(ctx)...)
 	case unknown:
-		c.m.log.Error("it is unknown whether a message was sent: an operator must decide", a.fields()...)
+		c.m.log.Error("it is unknown whether a message was sent: an operator must decide", a.fields(ctx)...)
 	case failed:
-		c.m.log.Warn("the mail server refuses a message", a.fields()...)
+		c.m.log.Warn("the mail server refuses a message", a.fields(ctx)...)
 	default:
-		c.m.log.Info("a message could not be sent for the moment", a.fields()...)
+		c.m.log.Info("a message could not be sent for the moment", a.fields(ctx)...)
 	}
 }

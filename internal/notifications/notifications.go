@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // Needs is what notifications is made of. A zero number takes its default.
@@ -43,7 +44,7 @@ func New(n Needs) *Module {
 	n = n.withDefaults()
 	m := &Module{
 		db:       n.DB,
-		log:      n.Log.With(zap.String("context", "notifications")),
+		log:      n.Log.With(telemetry.InContext("notifications")),
 		clock:    n.Clock,
 		endpoint: bus.NewEndpoint(bus.Config{Context: "notifications", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock}),
 	}

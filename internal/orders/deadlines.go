@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // watchDeadlines does something about orders that wait too long. What waited while no process ran gets its chance first.
@@ -23,13 +24,13 @@ func (m *Module) watchDeadlines(ctx context.Context) {
 	for {
 		ids, err := m.store.due(ctx, m.needs.Clock.Now())
 		if err != nil && ctx.Err() == nil {
-			m.log.Warn("deadlines cannot be read", zap.Error(err))
+			m.log.Warn("deadlines cannot be read", telemetry.Fields(ctx), zap.Error(err))
 		}
 		var all sync.WaitGroup
 		for _, id := range ids { // all at once, so that they share transactions
 			all.Go(func() {
 				if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
-					m.log.Warn("a deadline passed and nothing could be done", zap.String("order_id", id), zap.Error(err))
+					m.log.Warn("a deadline passed and nothing could be done", telemetry.FieldsOf(ctx, id), zap.Error(err))
 				}
 			})
 		}
@@ -67,7 +68,7 @@ func (p *process) again(ctx context.Context, tx *sqldb.Tx, o Order, s stepName, 
 	if err != nil {
 		return err
 	}
-	p.log.Warn("a step is asked for again", zap.String("order_id", o.ID), zap.Stringer("step", s), zap.Int("attempts", o.Steps[s].Attempts), zap.String("by", by))
+	p.log.Warn("a step is asked for again", telemetry.FieldsOf(ctx, o.ID), zap.Stringer("step", s), zap.Int("attempts", o.Steps[s].Attempts), zap.String("by", by))
 	if way {
 		return p.createShipment(ctx, tx, o)
 	}

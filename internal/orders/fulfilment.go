@@ -12,6 +12,7 @@ import (
 	"shop/internal/payments/paymentsapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/shipping/shippingapi"
 )
 
@@ -154,7 +155,7 @@ func (p *process) paymentCancelFailed(ctx context.Context, tx *sqldb.Tx, o Order
 	if o.Steps[takePayment].State != compensating {
 		return nil
 	}
-	p.log.Error("a payment cannot be taken back: an operator must retry or skip it", zap.String("order_id", o.ID), zap.String("payment_id", e.PaymentID), zap.String("code", e.Code))
+	p.log.Error("a payment cannot be taken back: an operator must retry or skip it", telemetry.FieldsOf(ctx, o.ID), zap.String("payment_id", e.PaymentID), zap.String("code", e.Code))
 	_, err := p.store.append(ctx, tx, o, &compensationRefused{Step: takePayment, Error: e.Code})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // ErrNotStuck: nothing about the order waits for an operator.
@@ -26,7 +27,7 @@ func (m *Module) intervene(ctx context.Context, orderID, action, note string) er
 		if s == stepCount || (action != actRetry && o.Steps[s].State != compensationFailed) {
 			return ErrNotStuck
 		}
-		m.log.Info("operator intervenes", zap.String("order_id", o.ID), zap.Stringer("step", s), zap.String("action", action))
+		m.log.Info("operator intervenes", telemetry.FieldsOf(ctx, o.ID), zap.Stringer("step", s), zap.String("action", action))
 		if action == actRetry {
 			return m.process.again(ctx, tx, o, s, byOperator, note)
 		}

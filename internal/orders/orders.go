@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -73,7 +74,7 @@ func New(n Needs) *Module {
 		n.Clock = clock.System
 	}
 	n.Deadlines = n.Deadlines.withDefaults()
-	m := &Module{needs: n, log: n.Log.With(zap.String("context", "orders")), watch: newWatchers()}
+	m := &Module{needs: n, log: n.Log.With(telemetry.InContext("orders")), watch: newWatchers()}
 	m.ep = bus.NewEndpoint(bus.Config{Context: "orders", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock})
 	m.store = newStore(n.DB, n.Clock, n.Deadlines, m.watch.changed)
 	m.process = &process{store: m.store, send: m.ep.Publish, hold: n.Deadlines.Hold, log: m.log}

@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -54,7 +55,7 @@ func New(n Needs) *Module {
 		db:          n.DB,
 		bus:         bus.NewEndpoint(bus.Config{Context: "payments", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock}),
 		provider:    n.Provider,
-		log:         n.Log.With(zap.String("context", "payments")),
+		log:         n.Log.With(telemetry.InContext("payments")),
 		clock:       n.Clock,
 		idempotency: web.NewIdempotency(n.DB, n.Clock),
 		deadline:    n.Deadline,

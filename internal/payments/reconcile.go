@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/payments/internal/provider"
+	"shop/internal/platform/telemetry"
 )
 
 // reconcileEvery is how often the reconciler looks for what is due; the shortest pause between two attempts.
@@ -30,8 +31,9 @@ type reconciler struct {
 
 // attempt is one row's turn.
 type attempt struct {
-	id  string
-	run func(ctx context.Context) error
+	id        string
+	reference string // of the payment
+	run       func(ctx context.Context) error
 }
 
 func newReconciler(m *Module, name string, slots int, due func(ctx context.Context, now time.Time, limit int) ([]attempt, error)) *reconciler {
@@ -69,7 +71,7 @@ func (r *reconciler) round(ctx context.Context) (full bool) {
 	due, err := r.due(ctx, r.m.clock.Now(), r.slots) // of which those under way are a part
 	if err != nil {
 		if ctx.Err() == nil {
-			r.m.log.Warn("the reconciler cannot read "+r.name, zap.Error(err))
+			r.m.log.Warn("the reconciler cannot read what is due", telemetry.Fields(ctx), zap.String("of", r.name), zap.Error(err))
 		}
 		return false
 	}
@@ -98,7 +100,7 @@ func (r *reconciler) try(ctx context.Context, a attempt) {
 	r.mu.Unlock()
 	if err != nil { // still due: it gets another turn with the next tick, not at once
 		if ctx.Err() == nil {
-			r.m.log.Warn("an attempt could not be recorded", zap.String("id", a.id), zap.Error(err))
+			r.m.log.Warn("an attempt could not be recorded", telemetry.FieldsOf(ctx, a.reference), zap.String("id", a.id), zap.Error(err))
 		}
 		return
 	}
@@ -111,7 +113,7 @@ func (r *reconciler) try(ctx context.Context, a attempt) {
 // resolve takes one step towards knowing what became of a payment. Errors: sqldb.ErrUnavailable.
 func (m *Module) resolve(ctx context.Context, p payment) error {
 	answer, callErr := m.inquire(ctx, p)
-	return m.record(ctx, p, m.heard(answer, callErr))
+	return m.record(ctx, p, m.heard(ctx, answer, callErr))
 }
 
 // inquire asks the provider by the payment's key. What was certainly not charged is charged, with the same key; when that did not succeed for too long the

@@ -14,6 +14,7 @@ import (
 	"shop/internal/platform/id"
 	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -115,7 +116,7 @@ func (m *Module) refund(ctx context.Context, keyed web.Keyed, paymentID string, 
 		return r, err
 	}
 	if err := m.sendRefund(ctx, r); err != nil { // it is written down, and the reconciler goes on with it
-		m.log.Warn("refund not settled yet", zap.String("refund_id", r.id), zap.Error(err))
+		m.log.Warn("refund not settled yet", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(err))
 	}
 	return m.refundByID(ctx, ticket.ID)
 }
@@ -153,7 +154,7 @@ func (m *Module) giveBack(r refund) task {
 			return
 		}
 		if err := m.sendRefund(ctx, r); err != nil {
-			m.log.Warn("refund not settled yet", zap.String("refund_id", r.id), zap.Error(err))
+			m.log.Warn("refund not settled yet", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(err))
 		}
 	}
 }
@@ -164,7 +165,7 @@ func (m *Module) sendRefund(ctx context.Context, r refund) error {
 	defer cancel()
 	answer, callErr := m.provider.Refund(cctx, provider.RefundRequest{Key: r.id, ChargeKey: r.paymentID, Amount: r.amount})
 	if callErr != nil {
-		m.log.Info("the provider did not answer a refund", zap.String("refund_id", r.id), zap.Error(callErr))
+		m.log.Info("the provider did not answer a refund", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(callErr))
 	}
 	return m.db.Write(ctx, r.reference, func(ctx context.Context, tx *sqldb.Tx) error {
 		return m.recordRefund(ctx, tx, r, answer, callErr)

@@ -9,6 +9,7 @@ import (
 	"shop/internal/payments/internal/provider"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // step is what one transaction does to a payment: its next state, and what goes with it. It is decided without the database.
@@ -23,7 +24,7 @@ type step struct {
 type decision func(p payment, now time.Time) step
 
 // heard decides what the provider's answer about a charge means, or its silence.
-func (m *Module) heard(c provider.Charge, callErr error) decision {
+func (m *Module) heard(ctx context.Context, c provider.Charge, callErr error) decision {
 	return func(p payment, now time.Time) step {
 		s := step{payment: p}
 		if callErr != nil {
@@ -31,7 +32,7 @@ func (m *Module) heard(c provider.Charge, callErr error) decision {
 			return s
 		}
 		if err := s.payment.learn(c); err != nil {
-			m.log.Error("the provider contradicts what it said", zap.String("payment_id", p.id), zap.String("charge_id", c.ID), zap.Error(err))
+			m.log.Error("the provider contradicts what it said", telemetry.FieldsOf(ctx, p.reference), zap.String("payment_id", p.id), zap.String("charge_id", c.ID), zap.Error(err))
 			s.payment = p
 		}
 		switch {

@@ -10,6 +10,7 @@ import (
 	"shop/internal/payments/paymentsapi"
 	"shop/internal/platform/failpoint"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // take records the intent to charge, for a sender to carry out after the commit. For a reference that has a payment already it repeats the answer, if there is one yet.
@@ -54,8 +55,8 @@ func (m *Module) ask(p payment, question func(ctx context.Context, p payment) (p
 			return
 		}
 		answer, callErr := question(ctx, p)
-		if err := m.record(ctx, p, m.heard(answer, callErr)); err != nil {
-			m.log.Warn("payment not settled yet", zap.String("payment_id", p.id), zap.Error(err))
+		if err := m.record(ctx, p, m.heard(ctx, answer, callErr)); err != nil {
+			m.log.Warn("payment not settled yet", telemetry.FieldsOf(ctx, p.reference), zap.String("payment_id", p.id), zap.Error(err))
 		}
 	}
 }

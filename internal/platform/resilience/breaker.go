@@ -67,10 +67,10 @@ const (
 type Breaker struct {
 	upstream, traffic string
 	circuit           circuitbreaker.CircuitBreaker[any]
-	metrics           *metrics
+	metrics           *guardMetrics
 }
 
-func newBreaker(upstream, traffic string, s Settings, m *metrics, log *zap.Logger) *Breaker {
+func newBreaker(upstream, traffic string, s Settings, m *guardMetrics, log *zap.Logger) *Breaker {
 	b := &Breaker{upstream: upstream, traffic: traffic, metrics: m}
 	log = log.With(zap.String("upstream", upstream), zap.String("traffic", traffic))
 	b.circuit = circuitbreaker.NewBuilder[any]().
@@ -147,7 +147,9 @@ func stateOf(s circuitbreaker.State) State {
 // Transport puts the breaker before requests that are passed on for others, with the deadlines that they bring. They fail when the upstream is not reached, lets a deadline pass, or
 // something before it answers 502 or 504. What the context answers by itself, 500 and 503 included, is its word: the requests of one client, or of one route, do not
 // close the whole context for the others.
-func (b *Breaker) Transport(next http.RoundTripper) http.RoundTripper { return passing{b, traced{b.upstream, next}} }
+func (b *Breaker) Transport(next http.RoundTripper) http.RoundTripper {
+	return passing{b, traced{b.upstream, next}}
+}
 
 type passing struct {
 	breaker *Breaker

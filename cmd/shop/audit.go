@@ -72,7 +72,7 @@ type checked struct {
 
 func (p *program) audit(ctx context.Context, cfg config) (err error) {
 	began := time.Now()
-	log := newLogger(p.stderr, max(cfg.logLevel, zapcore.WarnLevel), cfg.service)
+	log := newLog(p.stderr, max(cfg.logLevel, zapcore.WarnLevel), cfg).Logger
 	h := &host{cfg: cfg, log: log, clock: clock.System, bus: bus.NewMemory()}
 	if h.databases, err = openMigrated(ctx, cfg); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"shop/internal/notifications"
 	"shop/internal/platform/auth"
+	"shop/internal/platform/logging"
 	"shop/internal/platform/resilience"
 )
 
@@ -31,6 +32,7 @@ type settings struct {
 	DatabaseURL string `env:"SHOP_DATABASE_URL" flag:"database-url" help:"postgres://… or sqlite:DIRECTORY; SHOP_<CONTEXT>_DATABASE_URL for one context (default: SQLite in the data directory)"`
 	BusURL      string `env:"SHOP_BUS_URL" envDefault:"memory:" flag:"bus-url" help:"what carries messages between contexts: memory: within this process, or a broker: nats://…, kafka://… or amqp://…"`
 	LogLevel    string `env:"SHOP_LOG_LEVEL" envDefault:"info" flag:"log-level" help:"debug, info, warn or error"`
+	LogLimit    string `env:"SHOP_LOG_LIMIT" envDefault:"100"`
 	Service     string `env:"OTEL_SERVICE_NAME" envDefault:"shop"`
 	Token       string `env:"SHOP_TOKEN"` // of the commands that are clients, and of questions that no request leads to
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
@@ -77,6 +79,8 @@ type config struct {
 	upstream        resilience.Settings
 	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
+	logLimit        int      // lines a second, see logging.Options
+	secrets         []string // that no line may show
 	service         string
 
 	warnings []string // settings that have no effect
@@ -155,9 +159,13 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 	if c.hosted, err = parseContexts(s.Contexts, contextNames()); err != nil {
 		return c, configError("%s: %w", origin["SHOP_CONTEXTS"], err)
 	}
-	if c.logLevel, err = parseLevel(s.LogLevel); err != nil {
+	if c.logLevel, err = logging.ParseLevel(s.LogLevel); err != nil {
 		return c, configError("%s: %w", origin["SHOP_LOG_LEVEL"], err)
 	}
+	if c.logLimit, err = strconv.Atoi(s.LogLimit); err != nil || c.logLimit < 0 || c.logLimit > maxLogLimit {
+		return c, configError("SHOP_LOG_LIMIT: %q is no whole number from 0 to %d", s.LogLimit, maxLogLimit)
+	}
+	c.secrets = secretsIn(given)
 	if err := checkBusURL(s.BusURL); err != nil {
 		return c, configError("%s: %w", origin["SHOP_BUS_URL"], err)
 	}
@@ -227,20 +235,6 @@ func checkAddr(s string) error {
 		return fmt.Errorf("%q is no address to listen on; expected HOST:PORT, such as 127.0.0.1:8080 or :8080", s)
 	}
 	return nil
-}
-
-func parseLevel(s string) (zapcore.Level, error) {
-	switch s {
-	case "debug":
-		return zapcore.DebugLevel, nil
-	case "info":
-		return zapcore.InfoLevel, nil
-	case "warn":
-		return zapcore.WarnLevel, nil
-	case "error":
-		return zapcore.ErrorLevel, nil
-	}
-	return 0, fmt.Errorf("%q is not one of debug, info, warn, error", s)
 }
 
 // parseContexts reads a list such as "orders,payments" or "all,-payments". The result has the order of known, which is that of the map.

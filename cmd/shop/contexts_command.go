@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,13 +37,11 @@ Exit code 0: everything could be read; 1: a part could not, and is named; 4: nob
 			if err != nil {
 				return err
 			}
-			if at == "" {
-				if cfg.adminAddr == "" {
-					return &exitError{exitUsage, errors.New("--admin-url: the shop of these settings has no admin port")}
-				}
-				at = "http://" + reachable(cfg.adminAddr)
+			base, err := adminBase(at, cfg)
+			if err != nil {
+				return err
 			}
-			return p.showContexts(cmd.Context(), at)
+			return p.showContexts(cmd.Context(), base)
 		},
 	}
 	cmd.Flags().StringVar(&at, "admin-url", "", "admin port of a running shop, such as http://127.0.0.1:8081 (default: that of the settings, on this machine)")
@@ -54,13 +50,9 @@ Exit code 0: everything could be read; 1: a part could not, and is named; 4: nob
 	return cmd
 }
 
-// showContexts prints what a shop says. Errors: exitError with exitUsage or exitDependency; errReported, when a part is missing.
-func (p *program) showContexts(ctx context.Context, at string) error {
-	u, err := url.Parse(at)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-		return &exitError{exitUsage, fmt.Errorf("--admin-url: %q is no address of an admin port; expected such as http://127.0.0.1:8081", at)}
-	}
-	all, err := askContexts(ctx, u.Scheme+"://"+u.Host+"/contexts")
+// showContexts prints what a shop says. Errors: exitError with exitFailed or exitDependency; errReported, when a part is missing.
+func (p *program) showContexts(ctx context.Context, base string) error {
+	all, err := askContexts(ctx, base+"/contexts")
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (p *program) hostForDemo(ctx context.Context, dir string) (*host, error) {
 	for _, name := range databaseNames() {
 		cfg.databases[name] = sqlitePrefix + dir
 	}
-	h, err := openHost(ctx, cfg, newLogger(p.stderr, zapcore.ErrorLevel, cfg.service))
+	h, err := openHost(ctx, cfg, newLog(p.stderr, zapcore.ErrorLevel, cfg).Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/logging"
 	"shop/internal/platform/resilience"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/web"
@@ -33,6 +34,7 @@ import (
 type host struct {
 	cfg       config
 	log       *zap.Logger
+	logs      *logging.Log // whose level can be changed; nil in a command that hosts the shop for itself
 	clock     clock.Clock
 	bus       bus.Transport
 	verifier  *auth.Verifier

@@ -134,7 +134,7 @@ const importTTL = 7 * 24 * time.Hour
 func (p *program) hostForImport(ctx context.Context, cfg config) (*host, error) {
 	cfg.addr, cfg.adminAddr, cfg.hosted = "127.0.0.1:0", "", contextNames()
 	cfg.front.elsewhere, cfg.front.shared, cfg.front.flags = nil, nil, "" // nobody else believes its tokens
-	h, err := openHost(ctx, cfg, newLogger(p.stderr, max(cfg.logLevel, zapcore.WarnLevel), cfg.service))
+	h, err := openHost(ctx, cfg, newLog(p.stderr, max(cfg.logLevel, zapcore.WarnLevel), cfg).Logger)
 	if err != nil {
 		return nil, err
 	}

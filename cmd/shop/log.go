@@ -2,25 +2,46 @@ package main
 
 import (
 	"io"
-	"time"
+	"net/url"
+	"regexp"
+	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"shop/internal/platform/logging"
 )
 
-// newLogger writes one JSON object a line. The names are those of OpenTelemetry's logs where it has one.
-func newLogger(w io.Writer, level zapcore.Level, service string) *zap.Logger {
-	encoder := zapcore.NewJSONEncoder(zapcore.EncoderConfig{
-		TimeKey:    "ts",
-		LevelKey:   "level",
-		MessageKey: "msg",
-		NameKey:    "logger",
-		EncodeTime: func(t time.Time, enc zapcore.PrimitiveArrayEncoder) {
-			enc.AppendString(t.UTC().Format("2006-01-02T15:04:05.000000Z"))
-		},
-		EncodeLevel:    zapcore.LowercaseLevelEncoder,
-		EncodeDuration: zapcore.SecondsDurationEncoder,
+// maxLogLimit bounds SHOP_LOG_LIMIT.
+const maxLogLimit = 1_000_000
+
+// newLog is the log of a command of these settings.
+func newLog(w io.Writer, level zapcore.Level, cfg config) *logging.Log {
+	return logging.New(logging.Options{
+		Output: w, Level: level, Limit: cfg.logLimit, Secrets: cfg.secrets,
+		Fields: []zap.Field{zap.String("service.name", cfg.service), zap.String("service.version", version)},
 	})
-	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
-	return zap.New(core).With(zap.String("service.name", service), zap.String("service.version", version))
+}
+
+// userInfo is that of a URL which url.Parse need not understand: Kafka's names several hosts.
+var userInfo = regexp.MustCompile(`://([^/\s@]*)@`)
+
+// secretsIn are the token and the passwords among the settings, as they were given and as they are meant.
+func secretsIn(given map[string]string) []string {
+	var secrets []string
+	for name, value := range given {
+		switch {
+		case name == "SHOP_TOKEN":
+			secrets = append(secrets, value)
+		case strings.HasPrefix(name, "SHOP_") && strings.HasSuffix(name, "_URL"):
+			for _, match := range userInfo.FindAllStringSubmatch(value, -1) {
+				_, password, _ := strings.Cut(match[1], ":")
+				secrets = append(secrets, password)
+				if plain, err := url.PathUnescape(password); err == nil {
+					secrets = append(secrets, plain)
+				}
+			}
+		}
+	}
+	return secrets
 }

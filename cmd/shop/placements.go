@@ -145,6 +145,9 @@ func breakersOf(all []*resilience.Breaker, name string) []breakerView {
 func (h *host) adminHandler(everyProcess http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", everyProcess)
+	if h.logs != nil {
+		mux.Handle("/log-level", h.logs.Level)
+	}
 	mux.HandleFunc("GET /contexts", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+
+	"shop/internal/platform/logging"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -33,7 +35,7 @@ answered is lost.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, newLogger(p.stderr, cfg.logLevel, cfg.service), began)
+			return serve(cmd.Context(), cfg, newLog(p.stderr, cfg.logLevel, cfg), began)
 		},
 	}
 	settingFlags(cmd)
@@ -45,17 +47,20 @@ answered is lost.`,
 const gcPercent = 400
 
 // serve hosts the shop until ctx ends. Errors: those of openHost and host.start; what could not be ended properly.
-func serve(ctx context.Context, cfg config, log *zap.Logger, began time.Time) error {
+func serve(ctx context.Context, cfg config, log *logging.Log, began time.Time) error {
+	defer log.Close()
+	defer zap.RedirectStdLog(log.Logger)() // what libraries say in passing
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	for _, w := range cfg.warnings {
 		log.Warn(w)
 	}
-	h, err := openHost(ctx, cfg, log)
+	h, err := openHost(ctx, cfg, log.Logger)
 	if err != nil {
 		return err
 	}
+	h.logs = log
 	if err := h.start(ctx); err != nil {
 		return errors.Join(err, h.stop())
 	}

@@ -64,7 +64,7 @@ func TestTheAdminPortTellsHowTheShopIs(t *testing.T) {
 		for _, line := range []string{
 			`shop_build_info{go="go`, `shop_outbox_pending{context="orders"} `, `shop_outbox_oldest_age_seconds{context="payments"} `, `shop_relay_leading{context="orders"} 1`,
 			`shop_dead_letters{context="orders",state="dead"} 0`, `shop_db_commits_total{context="inventory"} `, `shop_db_unknown_commits_total{context="orders"} 0`,
-			`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/v1/orders"} 1`, "go_goroutines ",
+			`http_server_request_duration_seconds_count{error_type="",http_request_method="POST",http_response_status_code="201",http_route="/v1/orders",url_scheme="http"} 1`, "go_goroutines ",
 		} {
 			require.Contains(t, string(metrics.Raw), line)
 		}

@@ -17,6 +17,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/cache"
 	"shop/internal/platform/flags"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/resilience"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
@@ -77,15 +78,7 @@ func New(n Needs) (*Module, error) {
 		m.ownCache = cache.NewStore(cache.Options{})
 		m.needs.Cache = m.ownCache
 	}
-	m.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_upstream_failures_total", Help: "Requests to a context elsewhere that it did not answer.",
-	}, []string{"context"})
-	m.missing = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_order_details_unavailable_total", Help: "Parts of the details of an order that did not come in time.",
-	}, []string{"part"})
-	m.shared = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_shared_requests_total", Help: "Requests for a context that is hosted here and elsewhere, by where they were answered; fallback: here, since not elsewhere.",
-	}, []string{"context", "to"})
+	m.failures, m.missing, m.shared = metrics.UpstreamFailures.CounterVec(nil), metrics.DetailsUnavailable.CounterVec(nil), metrics.SharedRequests.CounterVec(nil)
 	m.sharings, m.mirror = m.newSharings(), newMirror(m)
 	if n.Metrics != nil {
 		n.Metrics.MustRegister(m.failures, m.missing, m.shared, m.mirror.results)

@@ -17,6 +17,7 @@ import (
 
 	"shop/internal/platform/auth"
 	"shop/internal/platform/flags"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
@@ -56,9 +57,7 @@ type mirror struct {
 func newMirror(m *Module) *mirror {
 	r := &mirror{module: m, places: make(chan struct{}, maxMirrored), said: map[string]bool{}}
 	r.ctx, r.stop = context.WithCancel(context.Background())
-	r.results = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_mirrored_requests_total", Help: "Reads that were asked of both places of a context, and how the answers compare.",
-	}, []string{"context", "result"})
+	r.results = metrics.MirroredRequests.CounterVec(nil)
 	for context := range m.needs.Shared {
 		for _, result := range mirrorResults {
 			r.results.WithLabelValues(context, result)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"shop/internal/platform/metrics"
 )
 
 // Options of a store.
@@ -19,7 +21,7 @@ type Options struct {
 type Store struct {
 	shared  *Shared
 	log     *zap.Logger
-	metrics *metrics
+	metrics *storeMetrics
 
 	mu     sync.Mutex
 	caches []interface{ close() }
@@ -49,27 +51,23 @@ func (s *Store) Close() {
 	s.caches = nil
 }
 
-// metrics count by the name of the cache.
-type metrics struct {
+// storeMetrics count by the name of the cache.
+type storeMetrics struct {
 	requests *prometheus.CounterVec // result: local, shared, miss
 	failures *prometheus.CounterVec // of: fetch, redis
 }
 
-func newMetrics(r prometheus.Registerer, shared *Shared) *metrics {
-	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shop_cache_requests_total", Help: "Answers asked of a cache, by where they were found: local, shared, or miss.",
-		}, []string{"cache", "result"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shop_cache_failures_total", Help: "What failed behind a cache: fetch, or redis (asked in vain, or not asked because it failed a moment ago).",
-		}, []string{"cache", "of"}),
+func newMetrics(r prometheus.Registerer, shared *Shared) *storeMetrics {
+	m := &storeMetrics{
+		requests: metrics.CacheRequests.CounterVec(nil),
+		failures: metrics.CacheFailures.CounterVec(nil),
 	}
 	if r == nil {
 		return m
 	}
 	r.MustRegister(m.requests, m.failures)
 	if shared != nil {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "shop_redis_up", Help: "Whether Redis answered when it was last asked: 1 or 0."}, func() float64 {
+		r.MustRegister(metrics.RedisUp.GaugeFunc(nil, func() float64 {
 			if shared.Healthy() {
 				return 1
 			}
@@ -84,7 +82,7 @@ type counters struct {
 	local, shared, miss, fetchFailed, redisFailed prometheus.Counter
 }
 
-func (m *metrics) of(cache string) counters {
+func (m *storeMetrics) of(cache string) counters {
 	return counters{
 		local: m.requests.WithLabelValues(cache, "local"), shared: m.requests.WithLabelValues(cache, "shared"), miss: m.requests.WithLabelValues(cache, "miss"),
 		fetchFailed: m.failures.WithLabelValues(cache, "fetch"), redisFailed: m.failures.WithLabelValues(cache, "redis"),

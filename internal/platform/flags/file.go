@@ -16,6 +16,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"shop/internal/platform/metrics"
 )
 
 // file is the provider of the flags of a local file. It looks whether the file has changed; one that makes no sense, or is gone, is logged once, and the flags stay what they were.
@@ -47,13 +49,8 @@ var (
 // newFile reads the file. Errors: that it cannot be read, or where it makes no sense.
 func newFile(path string, o Options) (*file, error) {
 	f := &file{path: path, known: o.Known, every: o.Every, log: o.Log, events: make(chan openfeature.Event, 1), stop: make(chan struct{})}
-	f.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_flags_reloads_total", Help: "Changes of the file of flags: those that were taken over (ok), and those that made no sense (invalid).",
-	}, []string{"result"})
-	f.valid = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "shop_flags_valid", Help: "Whether the flags in use are those of the file: 1, or 0 when it makes no sense and those of before are in use.",
-	})
-	for _, result := range []string{"ok", "invalid"} {
+	f.reloads, f.valid = metrics.FlagsReloads.CounterVec(nil), metrics.FlagsValid.Gauge(nil)
+	for _, result := range metrics.FlagsReloads.Labels[0].Values {
 		f.reloads.WithLabelValues(result)
 	}
 	data, err := readFile(path)

@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/cache"
 	"shop/internal/platform/fault"
+	"shop/internal/platform/metrics"
 )
 
 // ErrTooMany: the client's quota is used up. Retry-After says until when.
@@ -61,9 +62,7 @@ const (
 // New makes the limits.
 func New(o Options) *Limits {
 	l := &Limits{proxies: o.Proxies, refuse: o.Refuse, held: make(chan struct{}, maxHeld)}
-	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_rate_limited_total", Help: "Requests refused because a client asked too often, by the limit that it reached.",
-	}, []string{"policy"})
+	refused := metrics.RateLimited.CounterVec(nil)
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(refused)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"shop/internal/platform/metrics"
 )
 
 // Kinds of traffic. They have breakers of their own: requests that are passed on have other deadlines, and others decide what they are.
@@ -19,7 +21,7 @@ const (
 type Guards struct {
 	settings Settings
 	log      *zap.Logger
-	metrics  *metrics
+	metrics  *guardMetrics
 
 	mu         sync.Mutex
 	breakers   []*Breaker
@@ -73,23 +75,19 @@ func (g *Guards) Close() {
 	}
 }
 
-// metrics of all guards of a process.
-type metrics struct {
+// guardMetrics are those of all guards of a process.
+type guardMetrics struct {
 	requests, transitions *prometheus.CounterVec
 }
 
-func newMetrics() *metrics {
-	return &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shop_upstream_requests_total", Help: "Attempts to ask another process, and what was refused without one, by outcome.",
-		}, []string{"upstream", "traffic", "outcome"}),
-		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "shop_breaker_transitions_total", Help: "Changes of a circuit breaker, by the state that it came to.",
-		}, []string{"upstream", "traffic", "state"}),
+func newMetrics() *guardMetrics {
+	return &guardMetrics{
+		requests:    metrics.UpstreamRequests.CounterVec(nil),
+		transitions: metrics.BreakerTransitions.CounterVec(nil),
 	}
 }
 
-var breakerState = prometheus.NewDesc("shop_breaker_state", "A circuit breaker: 0 closed, 1 half open, 2 open.", []string{"upstream", "traffic"}, nil)
+var breakerState = metrics.BreakerState.Desc(nil)
 
 var stateNumber = map[State]float64{Closed: 0, HalfOpen: 1, Open: 2}
 

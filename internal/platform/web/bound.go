@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shop/internal/platform/fault"
+	"shop/internal/platform/metrics"
 )
 
 // ErrOverloaded: more is asked than can be answered soon.
@@ -74,20 +75,18 @@ func NewBound(o BoundOptions) *Bound {
 		o.Patience = 100 * time.Millisecond
 	}
 	b := &Bound{o: o, clients: map[string]*boundClient{}}
-	b.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "shop_http_overloaded_total", Help: "Requests refused because too many were worked on: all together, or those of their client.",
-	}, []string{"of"})
+	b.refusals = metrics.HTTPOverloaded.CounterVec(nil)
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(b.refusals,
-			b.gauge("shop_http_working_requests", "Requests that are worked on.", func() int { return b.running }),
-			b.gauge("shop_http_waiting_requests", "Requests that only wait for something to happen.", func() int { return b.waiting }),
-			b.gauge("shop_http_queued_requests", "Requests that wait for their turn.", func() int { return b.queued }))
+			b.gauge(metrics.HTTPWorking, func() int { return b.running }),
+			b.gauge(metrics.HTTPWaiting, func() int { return b.waiting }),
+			b.gauge(metrics.HTTPQueued, func() int { return b.queued }))
 	}
 	return b
 }
 
-func (b *Bound) gauge(name, help string, value func() int) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+func (b *Bound) gauge(d *metrics.Definition, value func() int) prometheus.Collector {
+	return d.GaugeFunc(nil, func() float64 {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return float64(value())

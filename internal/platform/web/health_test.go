@@ -185,7 +185,7 @@ func TestTheAdminPortServesMetricsHealthAndProfiles(t *testing.T) {
 
 	s.send(t, "GET", "/livez", "")
 	require.Eventually(t, func() bool { return samples(t, registry, "GET", "/livez", "200") == 1 }, 5*time.Second, time.Millisecond)
-	require.Contains(t, admin.send(t, "GET", "/metrics", "").body, `http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/livez"} 1`)
+	require.Contains(t, admin.send(t, "GET", "/metrics", "").body, `http_server_request_duration_seconds_count{error_type="",http_request_method="GET",http_response_status_code="200",http_route="/livez",url_scheme="http"} 1`)
 	for _, path := range []string{"/livez", "/readyz", "/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
 		require.Equal(t, 200, admin.send(t, "GET", path, "").StatusCode, path)
 	}

@@ -6,38 +6,44 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"shop/internal/platform/metrics"
 )
 
-// metrics of the OpenTelemetry semantic conventions for HTTP servers, as Prometheus spells them.
-type metrics struct {
+// edgeMetrics are those of the OpenTelemetry semantic conventions for HTTP servers.
+type edgeMetrics struct {
 	duration *prometheus.HistogramVec
-	active   prometheus.Gauge
+	active   map[string]prometheus.Gauge // by method
 }
 
-// durationBuckets are the conventions' advice, in seconds.
-var durationBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+var httpOnly = prometheus.Labels{"url_scheme": "http"}
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "http_server_request_duration_seconds",
-			Help:    "Duration of HTTP server requests.",
-			Buckets: durationBuckets,
-		}, []string{"http_request_method", "http_route", "http_response_status_code"}),
-		active: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "http_server_active_requests",
-			Help: "Number of HTTP server requests in flight.",
-		}),
+func newMetrics(r prometheus.Registerer) *edgeMetrics {
+	active := metrics.HTTPActive.GaugeVec(httpOnly)
+	m := &edgeMetrics{duration: metrics.HTTPDuration.HistogramVec(httpOnly), active: map[string]prometheus.Gauge{}}
+	for _, method := range metrics.HTTPActive.Labels[0].Values {
+		m.active[method] = active.WithLabelValues(method)
 	}
 	if r != nil {
-		r.MustRegister(m.duration, m.active)
+		r.MustRegister(m.duration, active)
 	}
 	return m
 }
 
-// observe counts a request. Its labels are bounded: the route is a pattern, and the methods that nobody registered are one.
-func (m *metrics) observe(method, route string, status int, took time.Duration) {
-	m.duration.WithLabelValues(methodLabel(method), route, strconv.Itoa(status)).Observe(took.Seconds())
+// begin counts a request among those that are active, until its end.
+func (m *edgeMetrics) begin(method string) (active prometheus.Gauge) {
+	active = m.active[methodLabel(method)]
+	active.Inc()
+	return active
+}
+
+// observe counts a request that was answered. Its labels are bounded: the route is a pattern, the methods that nobody registered are one, and so are statuses that are none.
+func (m *edgeMetrics) observe(method, route string, status int, took time.Duration) {
+	code, problem := statusLabel(status), ""
+	if status >= http.StatusInternalServerError {
+		problem = code
+	}
+	m.duration.WithLabelValues(methodLabel(method), route, code, problem).Observe(took.Seconds())
 }
 
 func methodLabel(method string) string {
@@ -46,4 +52,25 @@ func methodLabel(method string) string {
 		return method
 	}
 	return "_OTHER"
+}
+
+// statuses are the codes of HTTP as text, by number.
+var statuses = func() (names [600]string) {
+	for code := range names {
+		if http.StatusText(code) != "" {
+			names[code] = strconv.Itoa(code)
+		}
+	}
+	return names
+}()
+
+// statusLabel is the text of a status code. A request that was given up before it was answered has none: 0.
+func statusLabel(status int) string {
+	switch {
+	case status == 0:
+		return "0"
+	case status < 0 || status >= len(statuses) || statuses[status] == "":
+		return "_OTHER"
+	}
+	return statuses[status]
 }

@@ -31,10 +31,10 @@ func observe(o Options) func(http.Handler) http.Handler {
 			rec := &recorder{ResponseWriter: w}
 			rec.Header()["X-Request-Id"] = []string{telemetry.TraceID(ctx)}
 
-			metrics.active.Inc()
+			active := metrics.begin(r.Method)
 			whole := false
 			defer func() {
-				metrics.active.Dec()
+				active.Dec()
 				took, route := time.Since(start), routeOf(r)
 				metrics.observe(r.Method, route, rec.status, took)
 				logAccess(o.Logger, r, route, rec, q, took)

@@ -46,6 +46,7 @@ const (
 	Attempts       = attribute.Key("shop.transaction.attempts") // how often it was tried
 	Provider       = attribute.Key("shop.provider")             // of payments
 	ChargeStatus   = attribute.Key("shop.charge.status")        // what the provider says: captured, declined
+	ShipmentStatus = attribute.Key("shop.shipment.status")      // what it becomes
 	MailTemplate   = attribute.Key("shop.mail.template")
 	DeadLetter     = attribute.Key("shop.dead_letter.id")
 )

@@ -64,6 +64,8 @@ const (
 	SpanRefund      = "refund"         // or to give money back
 	SpanReconcile   = "reconcile"      // a row that was left behind, or not answered, has its turn: reconcile payments
 	SpanDeadline    = "deadline"       // of an order's step has passed: deadline orders
+	SpanCancel      = "cancel order"   // somebody wants it to be, who asked in a trace of their own; so with the next two
+	SpanIntervene   = "intervene"      // an operator ends a compensation that cannot succeed
 	SpanMove        = "move shipment"  // an operator says what became of it
 )
 

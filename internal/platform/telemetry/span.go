@@ -27,6 +27,9 @@ func Use(p trace.TracerProvider) {
 	current.Store(&t)
 }
 
+// On reports whether tracing is on.
+func On() bool { return current.Load() != nil }
+
 // Start begins a span in the trace of ctx, when that is sampled; otherwise it returns ctx and a span that does nothing. Ask Sampled before you gather attributes.
 func Start(ctx context.Context, name string, kind trace.SpanKind, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
 	return StartAt(ctx, time.Time{}, name, kind, attributes...)

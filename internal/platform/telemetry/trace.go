@@ -40,6 +40,22 @@ func TraceID(ctx context.Context) string {
 	return ""
 }
 
+// SpanID is the span that a traceparent names, 16 hex digits, or "".
+func SpanID(traceparent string) string {
+	if len(traceparent) != 55 {
+		return ""
+	}
+	return traceparent[36:52]
+}
+
+// TraceparentOf is the traceparent of a span that was stored because it is recorded, or, without a span, of a trace that is not.
+func TraceparentOf(traceID, spanID string) string {
+	if spanID == "" {
+		return "00-" + traceID + NewTraceparent()[35:]
+	}
+	return "00-" + traceID + "-" + spanID + "-01"
+}
+
 // Sampled reports whether spans that begin in ctx are recorded. Ask it before gathering what only a span wants to know.
 func Sampled(ctx context.Context) bool {
 	if current.Load() == nil {

@@ -21,6 +21,7 @@ type DB struct {
 	read    *sqlx.DB
 	lanes   []*lane
 	stats   Stats
+	metrics dbMetrics
 
 	mu       sync.RWMutex
 	prepared map[string]*sqlx.Stmt // read statements by their text
@@ -33,7 +34,7 @@ type DB struct {
 const maxPrepared = 500
 
 func start(cfg Config, d Dialect, write, read *sqlx.DB) *DB {
-	db := &DB{cfg: cfg, dialect: d, write: write, read: read, prepared: map[string]*sqlx.Stmt{}}
+	db := &DB{cfg: cfg, dialect: d, write: write, read: read, metrics: newMetrics(cfg.Context), prepared: map[string]*sqlx.Stmt{}}
 	for range cfg.Lanes {
 		l := newLane(db)
 		db.lanes = append(db.lanes, l)

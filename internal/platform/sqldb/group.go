@@ -357,6 +357,7 @@ func (l *lane) mayAssume(batch []*job) bool {
 
 // attempt is the one place where transactions begin and end.
 func (l *lane) attempt(batch []*job, assume bool) (err error) {
+	defer l.db.measure(time.Now(), len(batch), &err)
 	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
 	conn, err := l.dial(ctx)
 	if err != nil {

@@ -75,7 +75,7 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("shop {{.Version}}\n")
-	root.AddCommand(p.serveCommand(), p.demoCommand(), p.importCommand(), p.tokenCommand(), p.migrateCommand(), p.auditCommand(), p.deadLettersCommand(), p.contextsCommand(), p.logLevelCommand(), p.healthCheckCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.demoCommand(), p.importCommand(), p.tokenCommand(), p.migrateCommand(), p.auditCommand(), p.deadLettersCommand(), p.contextsCommand(), p.doctorCommand(), p.logLevelCommand(), p.healthCheckCommand(), p.versionCommand())
 	return root
 }
 
@@ -98,8 +98,11 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// errReported is an outcome that was told already, such as findings of an audit: exit code 1 and no further word.
-var errReported = &exitError{exitFailed, errors.New("failed")}
+// errTold ends a command that has told its outcome already: there is no further word.
+var errTold = errors.New("failed")
+
+// errReported is such an outcome, such as findings of an audit, with exit code 1.
+var errReported = &exitError{exitFailed, errTold}
 
 // add adds what a deferred step says to what its function returns.
 func add(err *error, also error) {
@@ -121,7 +124,7 @@ func (p *program) report(cmd *cobra.Command, err error) int {
 	case fault.KindOf(err) == fault.Unavailable:
 		code = exitDependency
 	}
-	if exit == errReported {
+	if errors.Is(err, errTold) {
 		return code
 	}
 	_, _ = fmt.Fprintf(p.stderr, "shop: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))

@@ -49,6 +49,7 @@ type delivery struct {
 	done     func(error) // acknowledges, or gives back
 	body     any         // decoded
 	broken   error       // why it cannot be decoded
+	began    time.Time   // the attempt that runs
 	attempts int         // that failed
 	waits    int         // times in a row that the database did not answer
 	last     error
@@ -77,6 +78,7 @@ func (e *Endpoint) Topics() []string {
 
 // start subscribes to all topics, or to none.
 func (c *consumer) start() error {
+	c.ep.consuming.Store(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	for _, topic := range c.ep.Topics() {
@@ -222,6 +224,7 @@ func (c *consumer) admit(d *delivery) {
 // submit hands the message to the database, where it shares a transaction with whatever else waits: to be applied, or, when that was tried often enough, to
 // be buried.
 func (c *consumer) submit(d *delivery) {
+	d.began = time.Now()
 	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep), Patience: d.handler.patience}, false
 	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		job, buried = c.burial(d), true
@@ -234,6 +237,7 @@ func (c *consumer) submit(d *delivery) {
 
 // settle decides what follows an attempt: the next of the key, another attempt, or the dead letters.
 func (c *consumer) settle(d *delivery, buried bool, err error) {
+	d.measure(buried, err)
 	if err == nil {
 		if buried {
 			c.ep.cfg.Log.Error("message became a dead letter", d.fields()...)
@@ -291,6 +295,7 @@ func (c *consumer) fail(d *delivery, buried bool, err error) (pause time.Duratio
 	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		return 0 // to its burial
 	}
+	d.handler.timers.retries.Inc()
 	return c.pause(d.attempts)
 }
 

@@ -54,8 +54,10 @@ type Endpoint struct {
 	leading  atomic.Bool
 	notify   chan struct{}
 	outbox   sqldb.Many
+	metrics  *endpointMetrics
 
-	setup       error // what the transport said of Declare and Join; Start reports it
+	consuming   atomic.Pointer[consumer] // the last one that was started
+	setup       error                    // what the transport said of Declare and Join; Start reports it
 	cancelRelay context.CancelFunc
 	relayDone   sync.WaitGroup
 	stop        func() <-chan struct{} // begins to stop, once; what it returns is closed when all has stopped
@@ -70,6 +72,7 @@ type handler struct {
 	prefetch func(ctx context.Context, tx *sqldb.Tx, msgs []any) error
 	assume   func(tx *sqldb.Tx, msgs []any)
 	patience time.Duration
+	timers   handlerTimers
 }
 
 // NewEndpoint makes a context's endpoint. Register handlers before Start.
@@ -100,6 +103,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 	e.outbox = sqldb.Many{SQL: insertOutbox, Columns: outboxColumns, Fold: e.pack, Written: e.written}
 	e.relay = newRelay(e)
 	e.consumer = newConsumer(e)
+	e.metrics = newMetrics(e)
 	e.turn.over = make(chan struct{})
 	e.stop = sync.OnceValue(e.stopAll)
 	for _, kind := range []Kind{Event, Command} {
@@ -118,6 +122,7 @@ func NewEndpoint(cfg Config) *Endpoint {
 func On[T Body](e *Endpoint, apply func(ctx context.Context, tx *sqldb.Tx, msg T) error) {
 	h := e.handlerOf(typeOf[T]())
 	e.setup = errors.Join(e.setup, e.join(h.typ))
+	h.timers = e.metrics.handler(h.typ.Topic())
 	h.decode = func(body []byte) (any, error) {
 		var msg T
 		err := json.Unmarshal(body, &msg)

@@ -47,6 +47,8 @@ type topic struct {
 	until   time.Time // when it is tried again
 	told    time.Time // when the log last heard of it
 	run     *run      // since the last refusal
+
+	counters topicCounters
 }
 
 func newFlight(depose func()) flight {
@@ -117,7 +119,7 @@ func (t *term) hand(p *parcel) {
 	t.mu.Lock()
 	to := t.topics[p.Topic]
 	if to == nil {
-		to = &topic{name: p.Topic, run: &run{}}
+		to = &topic{name: p.Topic, run: &run{}, counters: t.ep.metrics.topic(p.Topic)}
 		t.topics[p.Topic] = to
 	}
 	if _, already := t.underWay[p.ID]; already {
@@ -206,6 +208,7 @@ func (t *term) wasRefused(to *topic) bool {
 
 // settled notes what became of a message. A parcel of which one message was refused is sent again as a whole: who has a message already knows it by its id.
 func (t *term) settled(s *shipment, messageID string, err error) {
+	s.topic.counters.count(err)
 	t.mu.Lock()
 	to := s.topic
 	to.unsettled--

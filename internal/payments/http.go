@@ -13,6 +13,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -82,6 +83,7 @@ func parseCursor(after string) (string, error) {
 
 func (m *Module) getOp(ctx context.Context, in *getInput) (paymentsapi.Payment, error) {
 	p, err := m.paymentFor(ctx, auth.From(ctx), in.ID)
+	telemetry.NoteKey(ctx, p.reference)
 	return p.published(), err
 }
 

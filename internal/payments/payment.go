@@ -66,6 +66,7 @@ type payment struct {
 
 	attempts    int64     // to find out what became of it, without an answer
 	nextAttempt time.Time // when the reconciler takes it up; until then somebody has it in hand. Zero when all is known
+	trace       string    // to go on in; see telemetry.Rejoin
 	createdAt   time.Time
 	updatedAt   time.Time
 	version     int64

@@ -71,7 +71,7 @@ func (m *Module) duePayments(ctx context.Context, now time.Time, limit int) ([]a
 	due, err := m.selectPayments(ctx, query, sqldb.Micros(now), limit)
 	attempts := make([]attempt, len(due))
 	for i, p := range due {
-		attempts[i] = attempt{p.id, p.reference, func(ctx context.Context) error { return m.resolve(ctx, p) }}
+		attempts[i] = attempt{p.id, p.reference, func(ctx context.Context) error { return m.resolve(ctx, p) }, p.trace}
 	}
 	return attempts, err
 }
@@ -111,7 +111,7 @@ func (m *Module) dueRefunds(ctx context.Context, now time.Time, limit int) ([]at
 	due, err := m.selectRefunds(ctx, query, sqldb.Micros(now), limit)
 	attempts := make([]attempt, len(due))
 	for i, r := range due {
-		attempts[i] = attempt{r.id, r.reference, func(ctx context.Context) error { return m.sendRefund(ctx, r) }}
+		attempts[i] = attempt{r.id, r.reference, func(ctx context.Context) error { return m.sendRefund(ctx, r) }, r.trace}
 	}
 	return attempts, err
 }

@@ -34,6 +34,7 @@ type attempt struct {
 	id        string
 	reference string // of the payment
 	run       func(ctx context.Context) error
+	trace     string // that the row was left in; empty when it is not recorded
 }
 
 func newReconciler(m *Module, name string, slots int, due func(ctx context.Context, now time.Time, limit int) ([]attempt, error)) *reconciler {
@@ -94,7 +95,12 @@ func (r *reconciler) claim(id string) bool {
 }
 
 func (r *reconciler) try(ctx context.Context, a attempt) {
+	ctx, span := r.turn(ctx, a)
 	err := a.run(ctx)
+	if err != nil {
+		telemetry.Fail(span, telemetry.TypeOf(err))
+	}
+	span.End()
 	r.mu.Lock()
 	delete(r.underWay, a.id)
 	r.mu.Unlock()

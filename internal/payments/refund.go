@@ -56,6 +56,7 @@ type refund struct {
 	failure     string
 	attempts    int64
 	nextAttempt time.Time // when the reconciler takes it up; zero when the outcome is certain
+	trace       string    // to go on in; see telemetry.Rejoin
 	createdAt   time.Time
 	updatedAt   time.Time
 }
@@ -73,10 +74,18 @@ func (r *refund) learn(answer provider.Refund, callErr error, now time.Time) {
 		r.nextAttempt = now.Add(pauseAfter(r.attempts))
 		return
 	}
-	r.status, r.nextAttempt = refundSucceeded, time.Time{}
+	r.status, r.nextAttempt = answerTo(answer), time.Time{}
 	if answer.Failed {
-		r.status, r.failure = refundFailed, answer.Code
+		r.failure = answer.Code
 	}
+}
+
+// answerTo is the status of a refund that the provider has decided about.
+func answerTo(answer provider.Refund) refundStatus {
+	if answer.Failed {
+		return refundFailed
+	}
+	return refundSucceeded
 }
 
 // refundRequest is what an operator asks for. Without an amount it is all that is left.
@@ -97,6 +106,7 @@ func (m *Module) refund(ctx context.Context, keyed web.Keyed, paymentID string, 
 	if err != nil {
 		return refund{}, err
 	}
+	telemetry.NoteKey(ctx, p.reference)
 	raw, err := m.idempotency.Do(ctx, keyed, p.reference, func(ctx context.Context, tx *sqldb.Tx) (web.Raw, error) {
 		r, err := m.intendRefund(ctx, tx, p.reference, in)
 		if err != nil {
@@ -142,6 +152,7 @@ func (m *Module) intendRefund(ctx context.Context, tx *sqldb.Tx, reference strin
 	}
 	now := m.clock.Now()
 	r := newRefund(p, amount, in.Reason, byOperator, now, m.lease)
+	r.trace = telemetry.ToStore(ctx)
 	save(tx, p, now)
 	insertRefund(tx, r)
 	return r, nil
@@ -163,7 +174,9 @@ func (m *Module) giveBack(r refund) task {
 func (m *Module) sendRefund(ctx context.Context, r refund) error {
 	cctx, cancel := context.WithTimeout(ctx, m.deadline)
 	defer cancel()
+	cctx, span := m.asking(cctx, telemetry.SpanRefund, r.reference)
 	answer, callErr := m.provider.Refund(cctx, provider.RefundRequest{Key: r.id, ChargeKey: r.paymentID, Amount: r.amount})
+	answered(span, string(answerTo(answer)), callErr)
 	if callErr != nil {
 		m.log.Info("the provider did not answer a refund", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(callErr))
 	}

@@ -20,30 +20,31 @@ type refundRow struct {
 	FailureCode   string `db:"failure_code"`
 	Attempts      int64  `db:"attempts"`
 	NextAttemptAt int64  `db:"next_attempt_at"`
+	Traceparent   string `db:"traceparent"`
 	CreatedAt     int64  `db:"created_at"`
 	UpdatedAt     int64  `db:"updated_at"`
 }
 
 // refundColumns are those of refundRow, from refunds r and its payment p.
-const refundColumns = `r.id, r.payment_id, p.reference, r.amount, p.currency, r.reason, r.origin, r.status, r.failure_code, r.attempts, r.next_attempt_at, r.created_at, r.updated_at`
+const refundColumns = `r.id, r.payment_id, p.reference, r.amount, p.currency, r.reason, r.origin, r.status, r.failure_code, r.attempts, r.next_attempt_at, r.traceparent, r.created_at, r.updated_at`
 
 func (r *refundRow) refund() refund {
 	return refund{
 		id: r.ID, paymentID: r.PaymentID, reference: r.Reference, amount: money.Money{Amount: r.Amount, Currency: r.Currency}, reason: r.Reason, origin: origin(r.Origin),
-		status: refundStatus(r.Status), failure: r.FailureCode, attempts: r.Attempts, nextAttempt: sqldb.Time(r.NextAttemptAt),
+		status: refundStatus(r.Status), failure: r.FailureCode, attempts: r.Attempts, nextAttempt: sqldb.Time(r.NextAttemptAt), trace: r.Traceparent,
 		createdAt: sqldb.Time(r.CreatedAt), updatedAt: sqldb.Time(r.UpdatedAt),
 	}
 }
 
 var insertRefunds = sqldb.Many{
-	SQL: `INSERT INTO refunds (id, payment_id, amount, reason, origin, status, failure_code, attempts, next_attempt_at, created_at, updated_at)
-		SELECT r.id, r.payment_id, r.amount, r.reason, r.origin, r.status, '', 0, r.next_attempt_at, r.created_at, r.created_at FROM {rows}`,
-	Columns: "id text, payment_id text, amount bigint, reason text, origin text, status text, next_attempt_at bigint, created_at bigint",
+	SQL: `INSERT INTO refunds (id, payment_id, amount, reason, origin, status, failure_code, attempts, next_attempt_at, traceparent, created_at, updated_at)
+		SELECT r.id, r.payment_id, r.amount, r.reason, r.origin, r.status, '', 0, r.next_attempt_at, r.traceparent, r.created_at, r.created_at FROM {rows}`,
+	Columns: "id text, payment_id text, amount bigint, reason text, origin text, status text, next_attempt_at bigint, traceparent text, created_at bigint",
 }
 
 // insertRefund queues a new refund.
 func insertRefund(tx *sqldb.Tx, r refund) {
-	tx.Queue(&insertRefunds, r.id, r.paymentID, r.amount.Amount, r.reason, string(r.origin), string(r.status), sqldb.Micros(r.nextAttempt), sqldb.Micros(r.createdAt))
+	tx.Queue(&insertRefunds, r.id, r.paymentID, r.amount.Amount, r.reason, string(r.origin), string(r.status), sqldb.Micros(r.nextAttempt), r.trace, sqldb.Micros(r.createdAt))
 }
 
 // refundStillPending locks the refund and says whether its outcome is still to be written.

@@ -68,6 +68,7 @@ func (s *step) pursue(now time.Time, lease time.Duration) {
 // carryOut writes what goes with the payment of a step, publishes, and sends after the commit. The payment itself is saved already.
 func (m *Module) carryOut(ctx context.Context, tx *sqldb.Tx, s step) error {
 	if s.refund != nil {
+		s.refund.trace = telemetry.ToStore(ctx)
 		insertRefund(tx, *s.refund)
 		tx.AfterCommit(func() { m.senders.offer(ctx, m.giveBack(*s.refund)) })
 	}

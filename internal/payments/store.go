@@ -45,6 +45,7 @@ type paymentRow struct {
 	CancelReason  string `db:"cancel_reason"`
 	Attempts      int64  `db:"attempts"`
 	NextAttemptAt int64  `db:"next_attempt_at"`
+	Traceparent   string `db:"traceparent"`
 	CreatedAt     int64  `db:"created_at"`
 	UpdatedAt     int64  `db:"updated_at"`
 	Version       int64  `db:"version"`
@@ -52,13 +53,13 @@ type paymentRow struct {
 
 // paymentColumns are those of paymentRow.
 const paymentColumns = `id, reference, customer_id, method, currency, amount, status, authorized, captured, refunded, refunding, failure_code, charge_id,
-	cancel_at, cancel_reason, attempts, next_attempt_at, created_at, updated_at, version`
+	cancel_at, cancel_reason, attempts, next_attempt_at, traceparent, created_at, updated_at, version`
 
 func (r *paymentRow) payment() payment {
 	return payment{
 		id: r.ID, reference: r.Reference, customerID: r.CustomerID, method: r.Method, amount: money.Money{Amount: r.Amount, Currency: r.Currency}, status: status(r.Status),
 		authorized: r.Authorized, captured: r.Captured, refunded: r.Refunded, refunding: r.Refunding, failure: r.FailureCode, chargeID: r.ChargeID,
-		cancelAt: sqldb.Time(r.CancelAt), cancelReason: r.CancelReason, attempts: r.Attempts, nextAttempt: sqldb.Time(r.NextAttemptAt),
+		cancelAt: sqldb.Time(r.CancelAt), cancelReason: r.CancelReason, attempts: r.Attempts, nextAttempt: sqldb.Time(r.NextAttemptAt), trace: r.Traceparent,
 		createdAt: sqldb.Time(r.CreatedAt), updatedAt: sqldb.Time(r.UpdatedAt), version: r.Version,
 	}
 }
@@ -99,17 +100,17 @@ func find(ctx context.Context, tx *sqldb.Tx, reference string) (p payment, found
 
 var insertPayments = sqldb.Many{
 	SQL: `INSERT INTO payments (id, reference, customer_id, method, currency, amount, status, authorized, captured, refunded, refunding, failure_code, charge_id,
-			cancel_at, cancel_reason, attempts, next_attempt_at, created_at, updated_at, version)
+			cancel_at, cancel_reason, attempts, next_attempt_at, traceparent, created_at, updated_at, version)
 		SELECT r.id, r.reference, r.customer_id, r.method, r.currency, r.amount, r.status, 0, 0, 0, 0, r.failure_code, '',
-			r.cancel_at, r.cancel_reason, 0, r.next_attempt_at, r.created_at, r.created_at, 1 FROM {rows}`,
+			r.cancel_at, r.cancel_reason, 0, r.next_attempt_at, r.traceparent, r.created_at, r.created_at, 1 FROM {rows}`,
 	Columns: "id text, reference text, customer_id text, method text, currency text, amount bigint, status text, failure_code text, " +
-		"cancel_at bigint, cancel_reason text, next_attempt_at bigint, created_at bigint",
+		"cancel_at bigint, cancel_reason text, next_attempt_at bigint, traceparent text, created_at bigint",
 }
 
 // insert queues a new payment. Its errors come at the end of the transaction: sqldb.ErrDuplicate, there is one for the reference.
 func insert(tx *sqldb.Tx, p payment) {
 	tx.Queue(&insertPayments, p.id, p.reference, p.customerID, p.method, p.amount.Currency, p.amount.Amount, string(p.status), p.failure,
-		sqldb.Micros(p.cancelAt), p.cancelReason, sqldb.Micros(p.nextAttempt), sqldb.Micros(p.createdAt))
+		sqldb.Micros(p.cancelAt), p.cancelReason, sqldb.Micros(p.nextAttempt), p.trace, sqldb.Micros(p.createdAt))
 	tx.SetLocal(viewKey(p.reference), viewAsStored(p))
 }
 

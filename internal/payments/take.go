@@ -23,6 +23,7 @@ func (m *Module) take(ctx context.Context, tx *sqldb.Tx, c paymentsapi.TakePayme
 	switch {
 	case !found:
 		p = newPayment(c, now, m.lease)
+		p.trace = telemetry.ToStore(ctx)
 		insert(tx, p)
 	case p.isTombstone():
 		if p = p.describedBy(c).touched(now); p.isTombstone() {
@@ -67,20 +68,28 @@ func (m *Module) inTime(lease time.Time) bool { return !m.clock.Now().Add(m.dead
 func (m *Module) charge(ctx context.Context, p payment) (provider.Charge, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.deadline)
 	defer cancel()
+	ctx, span := m.asking(ctx, telemetry.SpanCharge, p.reference)
 	failpoint.Hit("before_charge")
 	c, err := m.provider.Charge(ctx, provider.ChargeRequest{Key: p.id, Reference: p.reference, Method: p.method, Amount: p.amount})
 	failpoint.Hit("after_charge")
+	answered(span, string(c.Status), err)
 	return c, err
 }
 
 func (m *Module) lookup(ctx context.Context, p payment) (provider.Charge, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.deadline)
 	defer cancel()
-	return m.provider.Lookup(ctx, p.id)
+	ctx, span := m.asking(ctx, telemetry.SpanLookup, p.reference)
+	c, err := m.provider.Lookup(ctx, p.id)
+	answered(span, string(c.Status), err)
+	return c, err
 }
 
 func (m *Module) void(ctx context.Context, p payment) (provider.Charge, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.deadline)
 	defer cancel()
-	return m.provider.Void(ctx, p.id)
+	ctx, span := m.asking(ctx, telemetry.SpanVoid, p.reference)
+	c, err := m.provider.Void(ctx, p.id)
+	answered(span, string(c.Status), err)
+	return c, err
 }

@@ -15,6 +15,9 @@ import (
 
 // Provider moves money. All methods return when ctx ends, and may be called at the same time, also with the same key.
 type Provider interface {
+	// Name is what it is called in traces.
+	Name() string
+
 	// Charge takes the money, at once or, at some providers, in two steps (Authorized, later Captured). A refusal is no error but a charge that is Declined.
 	// Errors: any error leaves open whether the money was taken.
 	Charge(ctx context.Context, r ChargeRequest) (Charge, error)

@@ -46,6 +46,9 @@ func New(db *sqldb.DB, c clock.Clock) *Provider {
 	return p
 }
 
+// Name implements provider.Provider.
+func (p *Provider) Name() string { return "testpsp" }
+
 // method is how a payment method behaves.
 type method struct {
 	declines string // the code it is declined with

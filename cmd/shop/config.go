@@ -38,6 +38,12 @@ type settings struct {
 	SMTPURL     string `env:"SHOP_SMTP_URL"`
 	MailFrom    string `env:"SHOP_MAIL_FROM"`
 
+	TraceSpans       string `env:"SHOP_TRACE_SPANS" envDefault:"10000"`
+	SDKDisabled      string `env:"OTEL_SDK_DISABLED"`
+	TracesExporter   string `env:"OTEL_TRACES_EXPORTER"`
+	TracesSampler    string `env:"OTEL_TRACES_SAMPLER"`
+	TracesSamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG"`
+
 	Flags          string `env:"SHOP_FLAGS"`
 	CacheURL       string `env:"SHOP_CACHE_URL"`
 	TrustedProxies string `env:"SHOP_TRUSTED_PROXIES"`
@@ -76,6 +82,7 @@ type config struct {
 	token           string            // for the commands that are clients, and for questions that no request leads to
 	busURL          string
 	front           frontConfig
+	tracing         tracingConfig
 	upstream        resilience.Settings
 	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
@@ -176,6 +183,9 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 		return c, err
 	}
 	if c.upstream, err = s.upstream(); err != nil {
+		return c, err
+	}
+	if c.tracing, err = s.tracing(given); err != nil {
 		return c, err
 	}
 	if c.mail, err = s.mail(); err != nil {

@@ -25,6 +25,8 @@ import (
 	"shop/internal/platform/logging"
 	"shop/internal/platform/resilience"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
+	"shop/internal/platform/telemetry/recorder"
 	"shop/internal/platform/web"
 	"shop/internal/shipping"
 )
@@ -54,6 +56,9 @@ type host struct {
 	orders    *orders.Module
 	payments  *payments.Module
 	shipping  *shipping.Module
+
+	tracing  *telemetry.Tracing
+	recorder *recorder.Recorder // nil without an admin port
 
 	api, admin *server
 	health     *web.Health
@@ -102,8 +107,10 @@ func (h *host) open(ctx context.Context) error {
 	if err = h.databases.prepare(ctx); err != nil {
 		return err
 	}
-	h.bus, err = openBus(h.cfg.busURL, h.cfg.service, h.log)
-	return err
+	if h.bus, err = openBus(h.cfg.busURL, h.cfg.service, h.log); err != nil {
+		return err
+	}
+	return h.openTracing(ctx)
 }
 
 // build makes the contexts. Nothing runs yet, and each group has joined its topics before the first message can be sent.
@@ -230,6 +237,7 @@ func (h *host) close() error {
 	if h.bus != nil {
 		errs = append(errs, h.bus.Close())
 	}
+	h.closeTracing()
 	closed := make(chan error, 1)
 	go func() { closed <- h.databases.close() }()
 	select {

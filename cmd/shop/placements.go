@@ -148,6 +148,9 @@ func (h *host) adminHandler(everyProcess http.Handler) http.Handler {
 	if h.logs != nil {
 		mux.Handle("/log-level", h.logs.Level)
 	}
+	if h.recorder != nil {
+		mux.Handle("/traces", h.recorder.Handler())
+	}
 	mux.HandleFunc("GET /contexts", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"shop/internal/platform/failpoint"
@@ -46,7 +47,11 @@ type delivery struct {
 	typ      string
 	key      string
 	handler  *handler
-	done     func(error) // acknowledges, or gives back
+	subject  telemetry.Subject
+	ctx      context.Context // of the attempt that runs
+	span     trace.Span      // of the attempt that runs, while its trace is sampled
+	failed   string          // traceparent of the attempt that failed last
+	done     func(error)     // acknowledges, or gives back
 	body     any         // decoded
 	broken   error       // why it cannot be decoded
 	began    time.Time   // the attempt that runs
@@ -225,12 +230,13 @@ func (c *consumer) admit(d *delivery) {
 // be buried.
 func (c *consumer) submit(d *delivery) {
 	d.began = time.Now()
+	d.begin(c.ep)
 	job, buried := sqldb.Job{Key: d.key, Kind: c.kind, Arg: d, Run: d.run(c.ep), Patience: d.handler.patience}, false
 	if d.broken != nil || d.attempts >= c.ep.cfg.Attempts {
 		job, buried = c.burial(d), true
 	}
 	done := func(err error) { c.settle(d, buried, err) }
-	if err := c.ep.cfg.DB.Push(context.Background(), job, done); err != nil {
+	if err := c.ep.cfg.DB.Push(d.ctx, job, done); err != nil {
 		done(err)
 	}
 }
@@ -238,6 +244,7 @@ func (c *consumer) submit(d *delivery) {
 // settle decides what follows an attempt: the next of the key, another attempt, or the dead letters.
 func (c *consumer) settle(d *delivery, buried bool, err error) {
 	d.measure(buried, err)
+	d.end(buried, err)
 	if err == nil {
 		if buried {
 			c.ep.cfg.Log.Error("message became a dead letter", d.fields()...)
@@ -341,12 +348,28 @@ func (c *consumer) burial(d *delivery) sqldb.Job {
 }
 
 func (d *delivery) fields() []zap.Field {
-	return []zap.Field{zap.String("type", d.typ), zap.String("key", d.key), zap.String("message_id", d.id),
-		zap.Int("attempts", d.attempts), zap.Error(d.last), telemetry.Fields(d.context(context.Background()))}
+	return []zap.Field{zap.String("type", d.typ), zap.Int("attempts", d.attempts), zap.Error(d.last), telemetry.Fields(d.ctx)}
 }
 
-// context carries the message's trace and makes it the cause of what its handler publishes.
+// context carries the message's trace and says what it is about, and makes it the cause of what its handler publishes.
 func (d *delivery) context(ctx context.Context) context.Context {
-	ctx = telemetry.WithTraceparent(ctx, d.msg.Metadata.Get(metaTraceparent))
-	return withCause(ctx, Cause{MessageID: d.id, Correlation: d.msg.Metadata.Get(metaCorrelation)})
+	d.subject = telemetry.SubjectOfMessage(d.id, d.key)
+	return telemetry.WithTraceparent(messageContext{ctx, d}, d.msg.Metadata.Get(metaTraceparent))
+}
+
+// messageContext is a context with what a delivery knows.
+type messageContext struct {
+	context.Context
+	d *delivery
+}
+
+// Value implements context.Context.
+func (c messageContext) Value(key any) any {
+	switch key {
+	case telemetry.SubjectKey{}:
+		return &c.d.subject
+	case causeKey{}:
+		return Cause{MessageID: c.d.id, Correlation: c.d.msg.Metadata.Get(metaCorrelation)}
+	}
+	return c.Context.Value(key)
 }

@@ -100,7 +100,7 @@ var insertDeadLetter = sqldb.Many{
 
 // queueDeadLetter stores the message, unless a copy of it was applied meanwhile.
 func (e *Endpoint) queueDeadLetter(tx *sqldb.Tx, d *delivery, state, why string) error {
-	head, err := json.Marshal(d.msg.Metadata)
+	head, err := json.Marshal(d.headers())
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (e *Endpoint) replayOne(ctx context.Context, d DeadLetter) error {
 	}))
 }
 
-func (e *Endpoint) applyAgain(ctx context.Context, d DeadLetter) error {
+func (e *Endpoint) applyAgain(ctx context.Context, d DeadLetter) (err error) {
 	h := e.handlers[d.Type]
 	if h == nil || h.apply == nil {
 		return errors.New("no handler for " + d.Type)
@@ -183,6 +183,8 @@ func (e *Endpoint) applyAgain(ctx context.Context, d DeadLetter) error {
 		return err
 	}
 	replay := &delivery{msg: msg, id: d.MessageID, typ: d.Type, key: d.Key, handler: h, body: body}
+	ctx, span := replay.again(ctx, e, d.ID)
+	defer func() { ended(span, err) }()
 	return e.cfg.DB.Write(ctx, d.Key, func(ctx context.Context, tx *sqldb.Tx) error {
 		if n, err := tx.Exec(ctx, `DELETE FROM dead_letters WHERE id = $1`, d.ID); err != nil || n == 0 {
 			return err // gone: discarded, or replayed by another
@@ -195,6 +197,6 @@ func (e *Endpoint) applyAgain(ctx context.Context, d DeadLetter) error {
 				return err
 			}
 		}
-		return h.apply(replay.context(ctx), tx, body)
+		return h.apply(ctx, tx, body)
 	})
 }

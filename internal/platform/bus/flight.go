@@ -189,11 +189,17 @@ func (t *term) depart(to *topic, p *parcel) {
 		if !local {
 			msg.SetContext(withRun(msg.Context(), run))
 		}
+		span := t.ep.sending(l, p, msg)
 		if async != nil {
-			async.Send(p.Topic, msg, func(err error) { t.settled(s, l.ID, err) })
+			async.Send(p.Topic, msg, func(err error) {
+				sent(span, err)
+				t.settled(s, l.ID, err)
+			})
 			continue
 		}
-		t.settled(s, l.ID, t.ep.cfg.Transport.Publish(p.Topic, msg))
+		err := t.ep.cfg.Transport.Publish(p.Topic, msg)
+		sent(span, err)
+		t.settled(s, l.ID, err)
 	}
 }
 

@@ -225,7 +225,7 @@ func (d *delivery) run(e *Endpoint) func(ctx context.Context, tx *sqldb.Tx) erro
 		switch v {
 		case claimed:
 			tx.SetLocal(verdictKey{e.cfg.Context, d.id}, duplicate) // for a second copy in this batch, with whatever key
-			return d.handler.apply(d.context(ctx), tx, d.body)
+			return d.handler.apply(ctx, tx, d.body)
 		case parked:
 			return e.queueDeadLetter(tx, d, "parked", "parked behind a dead letter of the same key")
 		}

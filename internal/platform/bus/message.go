@@ -73,6 +73,7 @@ const (
 	metaTraceparent = "traceparent"
 	metaCorrelation = "correlation_id"
 	metaCausation   = "causation_id"
+	metaFailed      = "failed_traceparent" // of a dead letter: the attempt that failed last
 )
 
 // Cause is the message in whose handler the code runs.
@@ -112,6 +113,9 @@ func Continue(ctx, from context.Context) context.Context {
 	}
 	if trace := telemetry.Traceparent(from); trace != "" {
 		ctx = telemetry.WithTraceparent(ctx, trace)
+	}
+	if about := telemetry.SubjectOf(from); about != nil {
+		ctx = telemetry.WithSubject(ctx, about)
 	}
 	return ctx
 }

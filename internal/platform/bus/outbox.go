@@ -67,6 +67,7 @@ type selective interface {
 // (its row lock, or its new version), so that the order of the outbox is the order of the aggregate.
 func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) error {
 	audience, _ := e.cfg.Transport.(selective)
+	cause, traceparent := CauseOf(ctx), telemetry.Traceparent(ctx)
 	for _, b := range bodies {
 		t := b.MessageType()
 		if audience != nil && t.Kind == Event && !audience.heard(t) {
@@ -76,8 +77,7 @@ func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) er
 		if err != nil {
 			return fmt.Errorf("encoding %s: %w", t, err)
 		}
-		cause := CauseOf(ctx)
-		tx.Queue(&e.outbox, letter{Type: t.String(), Key: b.MessageKey(), Traceparent: telemetry.Traceparent(ctx),
+		tx.Queue(&e.outbox, letter{Type: t.String(), Key: b.MessageKey(), Traceparent: traceparent,
 			Correlation: cause.Correlation, Causation: cause.MessageID, Body: body, topic: t.Topic(), value: b})
 	}
 	return nil

@@ -84,15 +84,20 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 }
 
 func (db *DB) reading(ctx context.Context, query string, args []any, read func(*sqlx.Stmt, []any) error) error {
+	span := db.readSpan(ctx, query)
 	s, err := db.prepare(ctx, query, args)
 	if err == nil {
 		db.stats.Reads.Add(1)
 		err = read(s, db.dialect.bind(args))
 	}
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
-		return err
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		err = db.readError(translate(err))
 	}
-	err = translate(err)
+	end(span, err)
+	return err
+}
+
+func (db *DB) readError(err error) error {
 	switch {
 	case errors.Is(err, errReadOnly):
 		return &dbError{ErrDenied, err}

@@ -16,6 +16,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"shop/internal/platform/failpoint"
+	"shop/internal/platform/telemetry"
 )
 
 // Job is a piece of work that shares a transaction with whatever else waits.
@@ -313,10 +314,17 @@ func (l *lane) unreachable(err error) bool { return l.conn == nil && errors.Is(e
 
 // insist repeats the batch while repeating can help. After a commit of unknown outcome that is safe, because every job finds by
 // its key what it did already.
-func (l *lane) insist(batch []*job) error {
-	assume := l.mayAssume(batch)
-	for attempt := 1; ; attempt++ {
-		err := l.attempt(batch, assume)
+func (l *lane) insist(batch []*job) (err error) {
+	assume, attempt := l.mayAssume(batch), 1
+	spans, span := l.traced(batch)
+	if span != nil {
+		defer func() {
+			span.SetAttributes(telemetry.Attempts.Int(attempt))
+			end(span, err)
+		}()
+	}
+	for ; ; attempt++ {
+		err := l.attempt(batch, assume, spans)
 		wrong := err != nil && assume
 		assume = false
 		switch {
@@ -356,7 +364,8 @@ func (l *lane) mayAssume(batch []*job) bool {
 }
 
 // attempt is the one place where transactions begin and end.
-func (l *lane) attempt(batch []*job, assume bool) (err error) {
+// spans is where the spans of its statements belong; nil when nobody wants them.
+func (l *lane) attempt(batch []*job, assume bool, spans context.Context) (err error) {
 	defer l.db.measure(time.Now(), len(batch), &err)
 	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
 	conn, err := l.dial(ctx)
@@ -367,7 +376,7 @@ func (l *lane) attempt(batch []*job, assume bool) (err error) {
 		l.hangUp()
 		return translate(err)
 	}
-	tx := &Tx{db: l.db, conn: conn}
+	tx := &Tx{db: l.db, conn: conn, spans: spans}
 	l.spoiler = nil
 	defer func() {
 		if err != nil {

@@ -49,9 +49,11 @@ func (tx *Tx) commit(ctx context.Context) error {
 		return tx.failed
 	}
 	queued := append(tx.takeQueued(), tx.takeLast()...)
-	err := tx.conn.commit(ctx, queued)
+	span := tx.statement("COMMIT", queued)
+	err := translate(tx.conn.commit(ctx, queued))
 	tx.note(queued)
-	if err = translate(err); errors.Is(err, ErrStale) {
+	end(span, err)
+	if errors.Is(err, ErrStale) {
 		return &dbError{errRetry, err}
 	}
 	return err

@@ -19,8 +19,9 @@ type Tx struct {
 	own   state // of the job that runs now
 	dirty bool  // the present job changed the database, or its statement failed
 
-	written []manyRows // of statements that want to know
-	failed  error      // of the first statement that failed: nothing can be done in this transaction any more
+	spans   context.Context // where those of its statements belong; nil when nobody wants them
+	written []manyRows      // of statements that want to know
+	failed  error           // of the first statement that failed: nothing can be done in this transaction any more
 }
 
 type state struct {
@@ -42,7 +43,7 @@ func (tx *Tx) Dialect() Dialect { return tx.db.dialect }
 // Exec runs a statement that changes rows and says how many. What was queued before is written first.
 // Errors: ErrDuplicate, ErrCheck, ErrDenied, ErrUnavailable.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	err = tx.run(true, func(queued []manyRows) (err error) {
+	err = tx.run(query, true, func(queued []manyRows) (err error) {
 		changed, err = tx.conn.exec(ctx, queued, query, args)
 		return err
 	})
@@ -52,24 +53,26 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int6
 // Get reads one row into dest; with INSERT, UPDATE or DELETE … RETURNING it may also write. What was queued before is written
 // first. Errors: ErrNoRows and those of Exec.
 func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
-	return tx.run(!isSelect(query), func(queued []manyRows) error { return tx.conn.get(ctx, queued, dest, query, args) })
+	return tx.run(query, !isSelect(query), func(queued []manyRows) error { return tx.conn.get(ctx, queued, dest, query, args) })
 }
 
 // Select is Get for any number of rows; dest points to a slice.
 func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
-	return tx.run(!isSelect(query), func(queued []manyRows) error { return tx.conn.selectAll(ctx, queued, dest, query, args) })
+	return tx.run(query, !isSelect(query), func(queued []manyRows) error { return tx.conn.selectAll(ctx, queued, dest, query, args) })
 }
 
 func isSelect(query string) bool { return strings.HasPrefix(strings.TrimSpace(query), "SELECT") }
 
-func (tx *Tx) run(writes bool, do func(queued []manyRows) error) error {
+func (tx *Tx) run(query string, writes bool, do func(queued []manyRows) error) error {
 	if tx.failed != nil {
 		return tx.failed
 	}
 	dirty := tx.dirty || len(tx.own.queued) > 0 // rows of earlier jobs do not bind the present one: it may still fail alone
 	queued := tx.takeQueued()
+	span := tx.statement(query, queued)
 	err := do(queued)
 	tx.note(queued)
+	end(span, translate(err))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return tx.fail(translate(err))
 	}

@@ -15,6 +15,14 @@ type Subject struct {
 	MessageID string
 }
 
+// SubjectOfMessage is what a message is about: its key is the id of an order, or of something else.
+func SubjectOfMessage(id, key string) Subject {
+	if IsOrder(key) {
+		return Subject{MessageID: id, OrderID: key}
+	}
+	return Subject{MessageID: id, Key: key}
+}
+
 // SubjectKey is the key of a *Subject among the values of a context, for one that brings it along; others take WithSubject.
 type SubjectKey struct{}
 

@@ -81,6 +81,9 @@ func (t *Transport) Publish(topic string, messages ...*message.Message) error {
 	return first
 }
 
+// System is what OpenTelemetry calls the broker.
+func (t *Transport) System() string { return "rabbitmq" }
+
 // Declare makes the topic's exchange, and the queues of the groups that joined; for commands also those of the context that they are addressed to. Errors: the broker
 // does not answer, after a second, or has the topic with another number of partitions.
 func (t *Transport) Declare(topic string) error { return t.join("", topic) }

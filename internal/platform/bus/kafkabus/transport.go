@@ -88,6 +88,9 @@ func (t *Transport) Publish(topic string, messages ...*message.Message) error {
 	return first
 }
 
+// System is what OpenTelemetry calls the broker.
+func (t *Transport) System() string { return "kafka" }
+
 // Declare creates the topic if it is not there. Errors: within a second, that the broker does not answer.
 func (t *Transport) Declare(topic string) error {
 	if !t.begin() {

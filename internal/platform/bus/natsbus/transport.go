@@ -171,6 +171,9 @@ func (t *Transport) publishAll(topic string, messages ...*message.Message) error
 	return nil
 }
 
+// System is what OpenTelemetry calls the broker.
+func (t *Transport) System() string { return "nats" }
+
 // Declare creates the topic's stream if it is not there. Errors: that the broker does not answer, after a second if it did before.
 func (t *Transport) Declare(topic string) error {
 	if err := t.begin(); err != nil {

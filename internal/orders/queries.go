@@ -47,6 +47,25 @@ func (s *store) history(ctx context.Context, id string) ([]record, error) {
 	return rows, nil
 }
 
+// traced is a stored event with its metadata.
+type traced struct {
+	record
+	Metadata sqldb.JSON `db:"metadata"`
+}
+
+// readTraced reads an order's events with what led to them, oldest first, and when somebody has to do something about the order; nil when nobody has. Errors: ErrNotFound,
+// sqldb.ErrUnavailable.
+func readTraced(ctx context.Context, db *sqldb.DB, id string) (events []traced, deadline *int64, err error) {
+	if err := db.Select(ctx, &events, `SELECT stream_id, version, type, data, metadata, recorded_at FROM events WHERE stream_id = $1 ORDER BY version`, id); err != nil {
+		return nil, nil, err
+	}
+	if len(events) == 0 {
+		return nil, nil, ErrNotFound
+	}
+	err = db.Get(ctx, &deadline, `SELECT deadline_at FROM order_summaries WHERE order_id = $1`, id)
+	return events, deadline, err
+}
+
 // asPlaced is the order as it was when it had just been placed. Errors: ErrNotFound.
 func (s *store) asPlaced(ctx context.Context, id string) (Order, error) {
 	var rows []record

@@ -48,7 +48,7 @@ func TestTheAuditFindsWhatBreaksAnInvariant(t *testing.T) {
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			for _, d := range damages {
 				e := orderConfirmedBy(d.order, "ada@example.org")
-				m.intend(tx, e.Summary, confirmed(e))
+				m.intend(ctx, tx, e.Summary, confirmed(e))
 				want[d.order+".order_confirmed"] = d.invariant
 			}
 			return nil

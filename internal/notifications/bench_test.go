@@ -25,7 +25,7 @@ func BenchmarkMessages(b *testing.B) {
 					if err := n.DB.Write(b.Context(), "", func(_ context.Context, tx *sqldb.Tx) error {
 						for i := at; i < min(b.N, at+together); i++ {
 							e := orderConfirmedBy(fmt.Sprintf("ord_%07d", i), fmt.Sprintf("c%d@example.org", i))
-							m.intend(tx, e.Summary, confirmed(e))
+							m.intend(b.Context(), tx, e.Summary, confirmed(e))
 						}
 						return nil
 					}); err != nil {

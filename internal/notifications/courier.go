@@ -235,7 +235,7 @@ func (c *courier) send(ctx context.Context, queue <-chan intent, reached *atomic
 			continue
 		}
 		failpoint.Hit("before_mail")
-		last.outcome = line.deliver(last.intent)
+		last.outcome = c.traced(ctx, line, last.intent)
 		failpoint.Hit("after_mail")
 		c.tell(ctx, last)
 		if !last.usable {
@@ -269,6 +269,7 @@ func (c *courier) settleOnce(ctx context.Context, last, next *attempt) error {
 	now := c.m.clock.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordAtMost)
 	defer cancel()
+	ctx = last.within(next.within(ctx))
 	claimed := false
 	err := c.m.db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		if next != nil {

@@ -180,7 +180,7 @@ func TestTwoCouriersSendEachMessageOnce(t *testing.T) {
 		require.NoError(t, first.db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			for i := range n {
 				e := orderConfirmedBy(fmt.Sprintf("ord_%02d", i), fmt.Sprintf("c%d@example.org", i))
-				first.intend(tx, e.Summary, confirmed(e))
+				first.intend(ctx, tx, e.Summary, confirmed(e))
 			}
 			return nil
 		}))
@@ -230,7 +230,7 @@ func TestAnAttemptIsClaimedByOneAndFoundAgainByIt(t *testing.T) {
 		require.False(t, try("early"))
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			e := orderConfirmedBy("ord_1", "ada@example.org")
-			m.intend(tx, e.Summary, confirmed(e))
+			m.intend(ctx, tx, e.Summary, confirmed(e))
 			return nil
 		}))
 		require.True(t, try("mine"))

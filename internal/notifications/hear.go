@@ -7,6 +7,7 @@ import (
 	"shop/internal/orders/ordersapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 func confirmed(e ordersapi.OrderConfirmed) news {
@@ -31,15 +32,15 @@ const company = 100 * time.Millisecond
 // about makes an intent of each event of a type, unless there is one, and wakes the courier once it is durable.
 func about[E bus.Body](m *Module, say func(E) (ordersapi.Summary, news)) {
 	bus.Patient[E](m.endpoint, company)
-	bus.On(m.endpoint, func(_ context.Context, tx *sqldb.Tx, e E) error {
+	bus.On(m.endpoint, func(ctx context.Context, tx *sqldb.Tx, e E) error {
 		s, n := say(e)
-		m.intend(tx, s, n)
+		m.intend(ctx, tx, s, n)
 		return nil
 	})
 }
 
-func (m *Module) intend(tx *sqldb.Tx, s ordersapi.Summary, n news) {
-	insertIntent(tx, s, n, m.clock.Now())
+func (m *Module) intend(ctx context.Context, tx *sqldb.Tx, s ordersapi.Summary, n news) {
+	insertIntent(tx, s, n, telemetry.ToStore(ctx), m.clock.Now())
 	tx.AfterCommit(m.courier.wakeUp)
 }
 

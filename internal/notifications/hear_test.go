@@ -167,7 +167,7 @@ func TestABatchOfEventsCostsOneStatement(t *testing.T) {
 	require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 		for i := range n {
 			e := orderConfirmedBy(fmt.Sprintf("ord_%d", i), "")
-			m.intend(tx, e.Summary, confirmed(e))
+			m.intend(ctx, tx, e.Summary, confirmed(e))
 		}
 		return nil
 	}))

@@ -65,6 +65,7 @@ type outcome struct {
 	problem string // in words; may repeat what the mail server said
 	free    bool   // the message was not even begun: the attempt does not count
 	usable  bool   // the connection can go on
+	code    int    // of the refusal, by RFC 5321; 0: there was none
 }
 
 // attemptOver is what an intent becomes.

@@ -38,17 +38,18 @@ type row struct {
 // intent is what is due, with all that its message needs.
 type intent struct {
 	row
-	Email  string     `db:"email"` // the order's, else the profile's; empty when there is none
-	Name   string     `db:"name"`
-	Erased bool       `db:"erased"`
-	Data   sqldb.JSON `db:"data"`
+	Email       string     `db:"email"` // the order's, else the profile's; empty when there is none
+	Name        string     `db:"name"`
+	Erased      bool       `db:"erased"`
+	Data        sqldb.JSON `db:"data"`
+	Traceparent string     `db:"traceparent"` // of the event that it tells of; empty when its trace is not recorded
 }
 
 // due reads what is to be sent, or should have been over, oldest first. It costs one descent of an index of what is open. Errors: fault Unavailable.
 func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]intent, error) {
 	var due []intent
 	err := m.db.Select(ctx, &due, `SELECT i.id, i.order_id, i.kind, i.occasion, i.customer_id, i.state, i.channel, i.problem, i.attempts, i.claim, i.due_at,
-			i.created_at, i.updated_at, i.sent_at, i.data, CASE WHEN i.email <> '' THEN i.email ELSE coalesce(c.email, '') END AS email,
+			i.created_at, i.updated_at, i.sent_at, i.data, i.traceparent, CASE WHEN i.email <> '' THEN i.email ELSE coalesce(c.email, '') END AS email,
 			coalesce(c.name, '') AS name, coalesce(c.erased, false) AS erased
 		FROM (SELECT * FROM intents WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at, id LIMIT $2) AS i LEFT JOIN contacts c ON c.customer_id = i.customer_id
 		ORDER BY i.due_at, i.id`, sqldb.Micros(now), limit)

@@ -116,8 +116,8 @@ func outcomeOf(err error, delivered bool) outcome {
 	if !errors.As(err, &refusal) { // nothing is known, so nothing is assumed
 		return outcome{state: unknown, problem: problemOf(err)}
 	}
-	o := outcome{state: pending, problem: problemOf(err)}
 	code := refusal.ErrorCode()
+	o := outcome{state: pending, problem: problemOf(err), code: code}
 	switch {
 	case code >= 500 && refusal.Reason == gomail.ErrSMTPMailFrom: // a no to us, not to the customer: somebody will mend the settings
 		o.usable = true

@@ -22,25 +22,40 @@ func (m *Module) watchDeadlines(ctx context.Context) {
 	tick := time.NewTicker(d.Look)
 	defer tick.Stop()
 	for {
-		ids, err := m.store.due(ctx, m.needs.Clock.Now())
-		if err != nil && ctx.Err() == nil {
+		if err := m.meetDeadlines(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("deadlines cannot be read", telemetry.Fields(ctx), zap.Error(err))
 		}
-		var all sync.WaitGroup
-		for _, id := range ids { // all at once, so that they share transactions
-			all.Go(func() {
-				if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
-					m.log.Warn("a deadline passed and nothing could be done", telemetry.FieldsOf(ctx, id), zap.Error(err))
-				}
-			})
-		}
-		all.Wait()
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// meetDeadlines does something about those that wait too long now. What it does for an order belongs to the trace in which that was placed. Errors: those of the database.
+func (m *Module) meetDeadlines(ctx context.Context) error {
+	ids, err := m.store.due(ctx, m.needs.Clock.Now())
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	traces, err := m.store.traces(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	for _, id := range ids { // all at once, so that they share transactions
+		all.Go(func() {
+			ctx, span := overdueSpan(ctx, traces[id], id)
+			defer span.End()
+			if err := m.store.change(ctx, id, m.process.overdue); err != nil && ctx.Err() == nil {
+				telemetry.Fail(span, telemetry.TypeOf(err))
+				m.log.Warn("a deadline passed and nothing could be done", telemetry.FieldsOf(ctx, id), zap.Error(err))
+			}
+		})
+	}
+	all.Wait()
+	return nil
 }
 
 // overdue is what happens when a step was not answered in time: before the pivot the order is cancelled, after it the step is asked for

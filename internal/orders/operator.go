@@ -22,6 +22,8 @@ const (
 
 // intervene does what an operator decided about a stuck compensation. Errors: ErrNotFound, ErrNotStuck.
 func (m *Module) intervene(ctx context.Context, orderID, action, note string) error {
+	ctx, span := m.rejoin(ctx, telemetry.SpanIntervene, orderID)
+	defer span.End()
 	return m.store.change(ctx, orderID, func(ctx context.Context, tx *sqldb.Tx, o Order) error {
 		s := o.compensatingStep()
 		if s == stepCount || (action != actRetry && o.Steps[s].State != compensationFailed) {

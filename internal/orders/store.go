@@ -27,6 +27,7 @@ type store struct {
 	changed   func(Order) // after a change is durable
 	reads     *sqldb.Loader[string, summary]
 	cache     *cache
+	counters  *counters // nil: nothing is counted
 }
 
 func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *store {
@@ -146,24 +147,31 @@ func replay(rows []record) ([]Order, error) {
 // metadata is what an event remembers of why it was recorded.
 type metadata struct {
 	Trace string `json:"trace,omitempty"`
+	Span  string `json:"span,omitempty"`  // in that trace, if it is recorded
 	Cause string `json:"cause,omitempty"` // id of the message
+}
+
+func metadataOf(ctx context.Context) metadata {
+	return metadata{Trace: telemetry.TraceID(ctx), Span: telemetry.SpanID(telemetry.ToStore(ctx)), Cause: bus.CauseOf(ctx).MessageID}
 }
 
 // append records events and brings the projection up to date, in the same transaction. The version in the events' key refuses it if another
 // process was faster.
 func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...event) (Order, error) {
 	now := s.clock.Now()
-	meta, err := json.Marshal(metadata{Trace: telemetry.TraceID(ctx), Cause: bus.CauseOf(ctx).MessageID})
+	meta, err := json.Marshal(metadataOf(ctx))
 	if err != nil {
 		return o, err
 	}
-	fresh := o.Version == 0
+	fresh, counts := o.Version == 0, tally{events: events}
 	for _, e := range events {
 		data, err := json.Marshal(e)
 		if err != nil {
 			return o, err
 		}
-		o = o.with(e, now)
+		next := o.with(e, now)
+		counts.see(&o, &next)
+		o = next
 		tx.Queue(&appendEvents, o.ID, o.Version, nameOf(e), string(data), string(meta), sqldb.Micros(now))
 	}
 	sum := s.project(o)
@@ -175,6 +183,7 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 	tx.SetLocal(orderKey(o.ID), view{o, false})
 	tx.AfterCommit(func() {
 		s.cache.put(o)
+		s.counters.count(&o, &counts)
 		s.changed(o)
 	})
 	return o, nil
@@ -233,6 +242,25 @@ func (s *store) due(ctx context.Context, now time.Time) ([]string, error) {
 	var ids []string
 	err := s.db.Select(ctx, &ids, `SELECT order_id FROM order_summaries WHERE open AND deadline_at <= $1 ORDER BY deadline_at LIMIT 200`, sqldb.Micros(now))
 	return ids, err
+}
+
+// traces are the traceparents in which orders were placed; one of which nobody knows it is left out. Errors: sqldb.ErrUnavailable.
+func (s *store) traces(ctx context.Context, ids []string) (map[string]string, error) {
+	var rows []struct {
+		StreamID string     `db:"stream_id"`
+		Metadata sqldb.JSON `db:"metadata"`
+	}
+	if err := s.db.Select(ctx, &rows, `SELECT stream_id, metadata FROM events WHERE version = 1 AND stream_id IN {$1}`, ids); err != nil {
+		return nil, err
+	}
+	found := make(map[string]string, len(rows))
+	for _, r := range rows {
+		var m metadata
+		if err := json.Unmarshal(r.Metadata, &m); err == nil && m.Trace != "" { // nothing that has to be done waits for it
+			found[r.StreamID] = telemetry.TraceparentOf(m.Trace, m.Span)
+		}
+	}
+	return found, nil
 }
 
 // change lets f decide about an order, in a transaction of its own. Errors: ErrNotFound, those of f, and a fault of kind Unavailable when others are faster each time.

@@ -64,7 +64,7 @@ func TestTheAuditFindsWhatBreaksAnInvariant(t *testing.T) {
 		})
 		write(func(ctx context.Context, tx *sqldb.Tx) error {
 			_, err := tx.Exec(ctx, `INSERT INTO shipments SELECT 'shp_twin', reference, owner, status, tombstone, lines, address, carrier, tracking_number, version,
-				created_at, updated_at, dispatched_at, delivered_at, returned_at, cancelled_at FROM shipments WHERE reference = 'sound'`)
+				created_at, updated_at, dispatched_at, delivered_at, returned_at, cancelled_at, traceparent FROM shipments WHERE reference = 'sound'`)
 			return err
 		})
 		want["shp_twin"] = "I14"

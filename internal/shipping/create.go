@@ -6,6 +6,7 @@ import (
 	"shop/internal/platform/fault"
 	"shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/shipping/shippingapi"
 )
 
@@ -26,6 +27,7 @@ func (m *Module) create(ctx context.Context, tx *sqldb.Tx, c shippingapi.CreateS
 	}
 	if s.status == none {
 		s = newShipment(id.New("shp"), c, m.clock.Now())
+		s.trace = telemetry.ToStore(ctx)
 		saveShipment(tx, s)
 	}
 	return m.endpoint.Publish(ctx, tx, shippingapi.ShipmentCreated{Reference: s.reference, ShipmentID: s.id})

@@ -7,6 +7,7 @@ import (
 	"shop/internal/platform/auth"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/money"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -74,7 +75,9 @@ func (m *Module) Routes(e *web.Edge) {
 	web.Register(e.API, web.Op{
 		Method: http.MethodGet, Path: "/v1/shipments/{id}", ID: "get-shipment", Summary: "Read a shipment", Tags: tags,
 	}, func(ctx context.Context, in *idInput) (shippingapi.Shipment, error) {
-		return m.shipmentFor(ctx, auth.From(ctx), in.ID)
+		s, err := m.shipmentFor(ctx, auth.From(ctx), in.ID)
+		telemetry.NoteKey(ctx, s.Reference)
+		return s, err
 	})
 
 	move := func(verb, summary, doc string, next status) {

@@ -5,16 +5,21 @@ import (
 
 	"shop/internal/platform/bus"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 	"shop/internal/shipping/shippingapi"
 )
 
-// move carries a shipment to its next status, for an operator, and tells everybody. A repetition changes nothing and tells nobody.
+// move carries a shipment to its next status, for an operator, and tells everybody. A repetition changes nothing and tells nobody. What follows belongs to the shipment's trace, and
+// so to its order's; the operator's request has a link to it.
 // Errors: ErrNotFound, ErrIllegalTransition, fault Unavailable.
 func (m *Module) move(ctx context.Context, shipmentID string, next status, p parcel) (shippingapi.Shipment, error) {
-	reference, err := m.referenceOf(ctx, shipmentID) // it never changes, and puts the job in line with the commands about it
+	reference, trace, err := m.originOf(ctx, shipmentID) // it never changes, and puts the job in line with the commands about it
 	if err != nil {
 		return shippingapi.Shipment{}, err
 	}
+	telemetry.NoteKey(ctx, reference)
+	ctx, span := telemetry.Rejoin(ctx, trace, telemetry.SpanMove, telemetry.KeyAttribute(reference), telemetry.ShipmentStatus.String(string(next)))
+	defer span.End()
 	var moved shipment
 	err = m.db.Write(ctx, reference, func(ctx context.Context, tx *sqldb.Tx) error {
 		s, err := m.moveIn(ctx, tx, reference, next, p)
@@ -22,6 +27,7 @@ func (m *Module) move(ctx context.Context, shipmentID string, next status, p par
 		return err
 	})
 	if err != nil {
+		telemetry.Fail(span, telemetry.TypeOf(err))
 		return shippingapi.Shipment{}, err
 	}
 	return moved.view()

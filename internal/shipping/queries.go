@@ -76,14 +76,14 @@ func (m *Module) shipmentFor(ctx context.Context, p auth.Principal, shipmentID s
 	return r.shipment().view()
 }
 
-// referenceOf says what a shipment is for. Errors: ErrNotFound, fault Unavailable.
-func (m *Module) referenceOf(ctx context.Context, shipmentID string) (string, error) {
-	var reference string
-	err := m.db.Get(ctx, &reference, `SELECT reference FROM shipments WHERE id = $1 AND NOT tombstone`, shipmentID)
+// originOf says what a shipment is for, and which trace led to it. Errors: ErrNotFound, fault Unavailable.
+func (m *Module) originOf(ctx context.Context, shipmentID string) (reference, trace string, err error) {
+	var r row
+	err = m.db.Get(ctx, &r, `SELECT reference, traceparent FROM shipments WHERE id = $1 AND NOT tombstone`, shipmentID)
 	if errors.Is(err, sqldb.ErrNoRows) {
-		return "", ErrNotFound
+		err = ErrNotFound
 	}
-	return reference, err
+	return r.Reference, r.Traceparent, err
 }
 
 // filter says which shipments a list shows: those of a reference, of a status, of both, or all.

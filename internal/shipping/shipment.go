@@ -65,7 +65,8 @@ type shipment struct {
 	lines     sqldb.JSON // []shippingapi.Line; no decision looks into it, nor into address
 	address   sqldb.JSON // shippingapi.Address
 	parcel    parcel
-	version   int64 // of the stored row; 0 when there is none yet
+	trace     string // that an operator's word goes on in; see telemetry.Rejoin
+	version   int64  // of the stored row; 0 when there is none yet
 
 	createdAt, updatedAt                               time.Time
 	dispatchedAt, deliveredAt, returnedAt, cancelledAt time.Time // zero when it did not happen

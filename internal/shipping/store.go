@@ -12,7 +12,7 @@ import (
 // localKey names the shipment of a reference in a transaction's locals.
 type localKey string
 
-const columns = `id, reference, owner, status, tombstone, lines, address, carrier, tracking_number, version, created_at, updated_at, dispatched_at, delivered_at, returned_at, cancelled_at`
+const columns = `id, reference, owner, status, tombstone, lines, address, carrier, tracking_number, version, traceparent, created_at, updated_at, dispatched_at, delivered_at, returned_at, cancelled_at`
 
 // row is how a shipment is stored. Times are microseconds; 0 is never.
 type row struct {
@@ -26,6 +26,7 @@ type row struct {
 	Carrier        string     `db:"carrier"`
 	TrackingNumber string     `db:"tracking_number"`
 	Version        int64      `db:"version"`
+	Traceparent    string     `db:"traceparent"`
 	CreatedAt      int64      `db:"created_at"`
 	UpdatedAt      int64      `db:"updated_at"`
 	DispatchedAt   int64      `db:"dispatched_at"`
@@ -37,7 +38,7 @@ type row struct {
 func (r row) shipment() shipment {
 	return shipment{
 		id: r.ID, reference: r.Reference, owner: r.Owner, status: r.Status, tombstone: r.Tombstone, lines: r.Lines, address: r.Address,
-		parcel: parcel{r.Carrier, r.TrackingNumber}, version: r.Version, createdAt: sqldb.Time(r.CreatedAt), updatedAt: sqldb.Time(r.UpdatedAt),
+		parcel: parcel{r.Carrier, r.TrackingNumber}, version: r.Version, trace: r.Traceparent, createdAt: sqldb.Time(r.CreatedAt), updatedAt: sqldb.Time(r.UpdatedAt),
 		dispatchedAt: sqldb.Time(r.DispatchedAt), deliveredAt: sqldb.Time(r.DeliveredAt), returnedAt: sqldb.Time(r.ReturnedAt), cancelledAt: sqldb.Time(r.CancelledAt),
 	}
 }
@@ -76,13 +77,13 @@ func shipmentOf(ctx context.Context, tx *sqldb.Tx, reference string) (shipment, 
 }
 
 var insertShipments = sqldb.Many{
-	SQL: `INSERT INTO shipments (reference, id, owner, status, tombstone, lines, address, carrier, tracking_number, version, created_at, updated_at,
+	SQL: `INSERT INTO shipments (reference, id, owner, status, tombstone, lines, address, carrier, tracking_number, version, traceparent, created_at, updated_at,
 			dispatched_at, delivered_at, returned_at, cancelled_at)
-		SELECT r.reference, r.id, r.owner, r.status, r.tombstone, r.lines, r.address, r.carrier, r.tracking_number, 1, r.created_at, r.updated_at,
+		SELECT r.reference, r.id, r.owner, r.status, r.tombstone, r.lines, r.address, r.carrier, r.tracking_number, 1, r.traceparent, r.created_at, r.updated_at,
 			r.dispatched_at, r.delivered_at, r.returned_at, r.cancelled_at
 		FROM {rows}`,
 	Columns: "reference text, id text, owner text, status text, tombstone bool, lines json, address json, carrier text, tracking_number text, " +
-		"created_at bigint, updated_at bigint, dispatched_at bigint, delivered_at bigint, returned_at bigint, cancelled_at bigint",
+		"traceparent text, created_at bigint, updated_at bigint, dispatched_at bigint, delivered_at bigint, returned_at bigint, cancelled_at bigint",
 	Last: 1,
 }
 
@@ -105,6 +106,6 @@ func saveShipment(tx *sqldb.Tx, s shipment) {
 			dispatched, delivered, returned, cancelled)
 		return
 	}
-	tx.Queue(&insertShipments, s.reference, s.id, s.owner, string(s.status), s.tombstone, s.lines, s.address, s.parcel.carrier, s.parcel.trackingNumber,
+	tx.Queue(&insertShipments, s.reference, s.id, s.owner, string(s.status), s.tombstone, s.lines, s.address, s.parcel.carrier, s.parcel.trackingNumber, s.trace,
 		sqldb.Micros(s.createdAt), updated, dispatched, delivered, returned, cancelled)
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/platform/audit"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
@@ -21,6 +23,8 @@ type Needs struct {
 	Bus   bus.Transport
 	Log   *zap.Logger
 	Clock clock.Clock
+
+	Metrics prometheus.Registerer // nil: none
 
 	Hold  time.Duration // how long stock is held for a caller who does not say (15 min)
 	Grace time.Duration // from ReservationExpiring to the expiry (15 s)
@@ -36,6 +40,8 @@ type Module struct {
 	answers  *web.Idempotency
 	lapsing  *sqldb.Kind
 	recent   *recent
+
+	stockOuts prometheus.Counter
 
 	hold, grace, sweepEvery time.Duration
 }
@@ -57,6 +63,10 @@ func New(n Needs) *Module {
 		grace:      orDefault(n.Grace, 15*time.Second),
 		sweepEvery: orDefault(n.Sweep, time.Second),
 		recent:     newRecent(),
+		stockOuts:  metrics.StockOuts.Counter(nil),
+	}
+	if n.Metrics != nil {
+		n.Metrics.MustRegister(m.stockOuts)
 	}
 	m.lapsing = &sqldb.Kind{Name: "lapsing", Prepare: prepareLapses}
 

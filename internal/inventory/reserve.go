@@ -89,6 +89,8 @@ func (m *Module) decide(ctx context.Context, tx *sqldb.Tx, r reservation, c inve
 	saveReservation(tx, r)
 	if next == held {
 		m.remember(tx, r)
+	} else {
+		tx.AfterCommit(m.stockOuts.Inc)
 	}
 	return r, nil
 }

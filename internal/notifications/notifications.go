@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"shop/internal/customers/customersapi"
@@ -11,6 +12,7 @@ import (
 	"shop/internal/platform/audit"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 )
@@ -22,6 +24,8 @@ type Needs struct {
 	Mail  *Mail // through which mail server, and as whom; nil: messages are only noted in the log
 	Log   *zap.Logger
 	Clock clock.Clock
+
+	Metrics prometheus.Registerer // nil: none
 
 	Senders int           // connections to the mail server at the same time (8)
 	Timeout time.Duration // for one message on a connection, and for making one (30 s)
@@ -63,6 +67,9 @@ func New(n Needs) *Module {
 		return m.forget(ctx, tx, contact{CustomerID: e.CustomerID, Erased: true, Version: e.Version})
 	})
 	m.endpoint.WhileLeading(m.courier.run)
+	if n.Metrics != nil {
+		n.Metrics.MustRegister(metrics.NewReader(m.log, m.readMetrics, metrics.Mails))
+	}
 	return m
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"shop/internal/catalog/catalogapi"
@@ -11,6 +12,7 @@ import (
 	"shop/internal/payments/paymentsapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
@@ -27,6 +29,7 @@ type Needs struct {
 	Shipping  shippingapi.Queries
 	Log       *zap.Logger
 	Clock     clock.Clock
+	Metrics   prometheus.Registerer // nil: none
 	Deadlines Deadlines
 }
 
@@ -77,6 +80,10 @@ func New(n Needs) *Module {
 	m := &Module{needs: n, log: n.Log.With(telemetry.InContext("orders")), watch: newWatchers()}
 	m.ep = bus.NewEndpoint(bus.Config{Context: "orders", DB: n.DB, Transport: n.Bus, Log: n.Log, Clock: n.Clock})
 	m.store = newStore(n.DB, n.Clock, n.Deadlines, m.watch.changed)
+	if n.Metrics != nil {
+		m.store.counters = newCounters(n.Metrics)
+		n.Metrics.MustRegister(metrics.NewReader(m.log, m.store.readSagas, metrics.SagaRunning, metrics.SagaOldest, metrics.SagaStuck))
+	}
 	m.process = &process{store: m.store, send: m.ep.Publish, hold: n.Deadlines.Hold, log: m.log}
 	m.process.listen(m.ep)
 	m.ep.WhileLeading(m.watchDeadlines)

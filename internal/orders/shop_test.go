@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -44,6 +45,8 @@ type shop struct {
 	bus   bus.Transport
 	clock *clock.Fake
 	m     *Module
+
+	metrics *prometheus.Registry // of the replica that was made last
 
 	catalog   *catalog
 	heard     *hearing // what the neighbours were told
@@ -95,8 +98,9 @@ func (s *shop) behave() {
 
 // module makes another replica of orders in this shop.
 func (s *shop) module(db *sqldb.DB) *Module {
+	s.metrics = prometheus.NewRegistry()
 	return New(Needs{DB: db, Bus: s.bus, Prices: s.catalog, Inventory: s.inventory, Payments: s.payments, Shipping: s.shipping,
-		Log: zap.NewNop(), Clock: s.clock, Deadlines: quick})
+		Log: zap.NewNop(), Clock: s.clock, Deadlines: quick, Metrics: s.metrics})
 }
 
 // start starts something and stops it when the test ends.

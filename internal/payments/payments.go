@@ -6,11 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"shop/internal/payments/paymentsapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
+	"shop/internal/platform/metrics"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
@@ -23,6 +25,7 @@ type Needs struct {
 	Provider Provider
 	Log      *zap.Logger
 	Clock    clock.Clock
+	Metrics  prometheus.Registerer // nil: none
 
 	Deadline time.Duration // for one call to the provider (3 s)
 	GiveUp   time.Duration // age at which a payment that the provider never charged is closed there and declined (15 min)
@@ -71,6 +74,9 @@ func New(n Needs) *Module {
 	bus.Assume(m.bus, assumeNew)
 	m.bus.WhileLeading(newReconciler(m, "payments", n.Resolve, m.duePayments).run)
 	m.bus.WhileLeading(newReconciler(m, "refunds", n.Resolve, m.dueRefunds).run)
+	if n.Metrics != nil {
+		n.Metrics.MustRegister(metrics.NewReader(m.log, m.readMetrics, metrics.PaymentsUnknown))
+	}
 	return m
 }
 

@@ -17,7 +17,7 @@ var (
 var (
 	conventional = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10} // what the conventions advise
 	quick        = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
-	patient      = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600}
+	lasting      = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600}
 )
 
 // The edge.
@@ -56,7 +56,7 @@ var (
 		Help: "Messages that were received and not acknowledged: applied at the moment, behind another of their key, or failed and to be tried again.", Labels: []Label{perContext}})
 	MessageRetries = define(Definition{Name: "shop.messages.retries", Kind: Counter, Unit: "{message}",
 		Help: "Attempts to apply a message that failed, and after which it is tried again.", Labels: []Label{perContext}})
-	MessageLag = define(Definition{Name: "shop.message.lag", Kind: Histogram, Unit: "s", Buckets: patient,
+	MessageLag = define(Definition{Name: "shop.message.lag", Kind: Histogram, Unit: "s", Buckets: lasting,
 		Help: "Time from when a message was written, beside what it tells of, until it was applied.", Labels: []Label{perGroup}})
 
 	OutboxPending = define(Definition{Name: "shop.outbox.pending", Kind: UpDown, Unit: "{message}", Shared: true,

@@ -2,7 +2,7 @@ package metrics
 
 // Labels that several metrics have.
 var (
-	perStep     = Label{Name: "step", Values: []string{"reserve_stock", "take_payment", "confirm_order", "create_shipment"}}
+	perStep     = Label{Name: "step", Values: []string{"reserve_stock", "take_payment", "create_shipment"}} // to confirm an order takes no time
 	perCurrency = Label{Name: "currency", Of: Currencies}
 )
 
@@ -31,7 +31,7 @@ var (
 		Labels: []Label{perStep, {Name: "by", Values: []string{"deadline", "operator"}}}})
 	SagaCompensated = define(Definition{Name: "shop.saga.compensated", Kind: Counter, Unit: "{step}",
 		Help: "Steps that were taken back.", Labels: []Label{perStep}})
-	SagaStepDuration = define(Definition{Name: "shop.saga.step.duration", Kind: Histogram, Unit: "s", Buckets: patient,
+	SagaStepDuration = define(Definition{Name: "shop.saga.step.duration", Kind: Histogram, Unit: "s", Buckets: lasting,
 		Help: "Time from when a step was asked for until it was answered, by yes or no.", Labels: []Label{perStep}})
 )
 

@@ -56,7 +56,7 @@ var contextMap = []contextSpec{
 	{
 		name: "inventory",
 		build: func(h *host) module {
-			h.inventory = inventory.New(inventory.Needs{DB: h.db("inventory"), Bus: h.bus, Log: h.log, Clock: h.clock})
+			h.inventory = inventory.New(inventory.Needs{DB: h.db("inventory"), Bus: h.bus, Log: h.log, Clock: h.clock, Metrics: h.metrics})
 			return h.inventory
 		},
 	},
@@ -65,7 +65,7 @@ var contextMap = []contextSpec{
 		beside: []string{"testpsp"}, // the books of the test provider, apart from ours as a real provider's are
 		build: func(h *host) module {
 			h.payments = payments.New(payments.Needs{
-				DB: h.db("payments"), Bus: h.bus, Log: h.log, Clock: h.clock,
+				DB: h.db("payments"), Bus: h.bus, Log: h.log, Clock: h.clock, Metrics: h.metrics,
 				Provider: payments.NewTestProvider(h.db("testpsp"), h.clock),
 			})
 			return h.payments
@@ -85,7 +85,7 @@ var contextMap = []contextSpec{
 		hears: []string{"inventory", "payments", "shipping"},
 		build: func(h *host) module {
 			h.orders = orders.New(orders.Needs{
-				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock,
+				DB: h.db("orders"), Bus: h.bus, Log: h.log, Clock: h.clock, Metrics: h.metrics,
 				Prices:    h.prices(),
 				Inventory: h.stock(),
 				Payments:  h.paid(),
@@ -98,7 +98,7 @@ var contextMap = []contextSpec{
 		name:  "notifications",
 		hears: []string{"orders", "customers"},
 		build: func(h *host) module {
-			return notifications.New(notifications.Needs{DB: h.db("notifications"), Bus: h.bus, Log: h.log, Clock: h.clock, Mail: h.cfg.mail})
+			return notifications.New(notifications.Needs{DB: h.db("notifications"), Bus: h.bus, Log: h.log, Clock: h.clock, Mail: h.cfg.mail, Metrics: h.metrics})
 		},
 	},
 }

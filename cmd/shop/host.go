@@ -43,6 +43,7 @@ type host struct {
 	databases databases
 	locks     dirLocks
 	modules   []hosted
+	metrics   *prometheus.Registry // what this process measures
 
 	front *front
 
@@ -115,6 +116,7 @@ func (h *host) open(ctx context.Context) error {
 
 // build makes the contexts. Nothing runs yet, and each group has joined its topics before the first message can be sent.
 func (h *host) build() {
+	h.metrics = prometheus.NewRegistry()
 	for _, c := range hostedSpecs(h.cfg.hosted) {
 		h.modules = append(h.modules, hosted{c.build(h), c.name})
 	}
@@ -156,7 +158,7 @@ func (h *host) start(ctx context.Context) error {
 
 func (h *host) listen(ctx context.Context) error {
 	h.health = web.NewHealth(h.log)
-	registry := prometheus.NewRegistry()
+	registry := h.metrics
 	var err error
 	if h.front, err = h.openFront(registry); err != nil {
 		return err

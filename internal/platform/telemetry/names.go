@@ -58,15 +58,16 @@ const (
 	SpanReplay      = "replay"      // an operator sends a dead letter again: replay shop.orders.events
 	SpanTransaction = "transaction" // what waits for a context's database at one time is written together: transaction orders
 	SpanMail        = "send mail"
-	SpanCharge      = "charge"         // the payment provider is asked for the money
-	SpanLookup      = "look up charge" // or what became of a charge that it did not answer
-	SpanVoid        = "void charge"    // or to give it up
-	SpanRefund      = "refund"         // or to give money back
-	SpanReconcile   = "reconcile"      // a row that was left behind, or not answered, has its turn: reconcile payments
-	SpanDeadline    = "deadline"       // of an order's step has passed: deadline orders
-	SpanCancel      = "cancel order"   // somebody wants it to be, who asked in a trace of their own; so with the next two
-	SpanIntervene   = "intervene"      // an operator ends a compensation that cannot succeed
-	SpanMove        = "move shipment"  // an operator says what became of it
+	SpanCharge      = "charge"            // the payment provider is asked for the money
+	SpanLookup      = "look up charge"    // or what became of a charge that it did not answer
+	SpanVoid        = "void charge"       // or to give it up
+	SpanRefund      = "refund"            // or to give money back
+	SpanReconcile   = "reconcile"         // a row that was left behind, or not answered, has its turn: reconcile payments
+	SpanLapse       = "lapse reservation" // its time is up: its owner is asked, then the stock given back
+	SpanDeadline    = "deadline"          // of an order's step has passed: deadline orders
+	SpanCancel      = "cancel order"      // somebody wants it to be, who asked in a trace of their own; so with the next two
+	SpanIntervene   = "intervene"         // an operator ends a compensation that cannot succeed
+	SpanMove        = "move shipment"     // an operator says what became of it
 )
 
 // orderPrefix is how the id of an order begins; see platform/id.

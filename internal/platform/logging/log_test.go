@@ -111,6 +111,15 @@ func TestWhatMustNotBeReadIsTakenOutOfEveryText(t *testing.T) {
 	}
 }
 
+func TestTheKeyOfAMessageMayBeAnAddress(t *testing.T) {
+	l, lines := newLog(t, logging.Options{})
+	ctx := telemetry.WithTraceparent(t.Context(), "00-42424242424242424242424242424242-4242424242424242-01") // its span is a card's number by chance
+	ctx = telemetry.WithSubject(ctx, &telemetry.Subject{Key: "ann@example.org"})
+	l.Info("handled", telemetry.Fields(ctx), zap.Dict("of", zap.String("customer", "ann@example.org")))
+	one := lines()[0]
+	require.Equal(t, []any{"4242424242424242", "[email]", map[string]any{"customer": "[email]"}}, []any{one["span_id"], one["key"], one["of"]})
+}
+
 func TestAFloodIsCutAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, lines := newLog(t, logging.Options{Level: zapcore.InfoLevel, Limit: 100})

@@ -43,7 +43,7 @@ const (
 	errorTypeKey = "error.type"
 )
 
-// clean gives the fields as they may be written. Those with structure of their own, such as the ids of telemetry.Fields, pass as they are.
+// clean gives the fields as they may be written.
 func (c *redactingCore) clean(fields []zap.Field) []zap.Field {
 	cleaned := make([]zap.Field, 0, len(fields)+1)
 	errorType := ""
@@ -64,7 +64,9 @@ func (c *redactingCore) clean(fields []zap.Field) []zap.Field {
 			f = zap.String(f.Key, c.hide.text(fmt.Sprint(f.Interface)))
 		case zapcore.ByteStringType:
 			f = zap.String(f.Key, c.hide.text(string(f.Interface.([]byte))))
-		default: // numbers, times, and what has structure
+		case zapcore.InlineMarshalerType, zapcore.ObjectMarshalerType:
+			f.Interface = redactedObject{f.Interface.(zapcore.ObjectMarshaler), c.hide}
+		default: // numbers, times, and lists of words
 		}
 		cleaned = append(cleaned, f)
 	}
@@ -72,6 +74,30 @@ func (c *redactingCore) clean(fields []zap.Field) []zap.Field {
 		cleaned = append(cleaned, zap.String(errorTypeKey, errorType))
 	}
 	return cleaned
+}
+
+// redactedObject is one whose texts are looked through as they are written, such as the ids of telemetry.Fields: the key of a message may be what an issuer calls a customer.
+type redactedObject struct {
+	zapcore.ObjectMarshaler
+	hide *redactor
+}
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (o redactedObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	return o.ObjectMarshaler.MarshalLogObject(redactingEncoder{enc, o.hide})
+}
+
+type redactingEncoder struct {
+	zapcore.ObjectEncoder
+	hide *redactor
+}
+
+// AddString implements zapcore.ObjectEncoder. What is written in hex is no card's number, whatever it looks like.
+func (e redactingEncoder) AddString(key, value string) {
+	if key != "trace_id" && key != "span_id" {
+		value = e.hide.text(value)
+	}
+	e.ObjectEncoder.AddString(key, value)
 }
 
 // redactor knows what must not be read in a log.

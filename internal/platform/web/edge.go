@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -20,6 +21,8 @@ type Options struct {
 	Health  *Health               // default: a new one
 	Metrics prometheus.Registerer // default: no metrics
 	MaxBody int64                 // longest request body in bytes; default 1 MiB
+
+	Client func(*http.Request) netip.Addr // where a request comes from; default: the other end of its connection
 
 	// Use runs around every route of Edge.Router and Edge.API, and around the answer that there is none, inside the edge's own
 	// middleware: authentication, rate limits.
@@ -66,6 +69,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.Client == nil {
+		o.Client = peerAddress
 	}
 	if o.Health == nil {
 		o.Health = NewHealth(o.Logger)

@@ -37,7 +37,7 @@ func observe(o Options) func(http.Handler) http.Handler {
 				active.Dec()
 				took, route := time.Since(start), routeOf(r)
 				metrics.observe(r.Method, route, rec.status, took)
-				logAccess(o.Logger, r, route, rec, q, took)
+				logAccess(&o, r, route, rec, q, took)
 				q.describe(span, r, route, rec.status, whole)
 				span.End()
 			}()
@@ -51,8 +51,9 @@ func observe(o Options) func(http.Handler) http.Handler {
 }
 
 // logAccess writes one line a request: what failed on our side as an error, what the caller got wrong at info, and
-// what went well at debug, so that the log of a busy shop is what matters. Bodies and query strings are never logged.
-func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q *request, took time.Duration) {
+// what went well at debug, so that the log of a busy shop is what matters. Bodies and query strings are never logged,
+// and neither is what a client may have put into the path, or the whole of its address.
+func logAccess(o *Options, r *http.Request, route string, rec *recorder, q *request, took time.Duration) {
 	level := zapcore.DebugLevel
 	switch {
 	case rec.status >= 500:
@@ -60,7 +61,7 @@ func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q 
 	case rec.status >= 400:
 		level = zapcore.InfoLevel
 	}
-	entry := log.Check(level, "request")
+	entry := o.Logger.Check(level, "request")
 	if entry == nil {
 		return
 	}
@@ -69,11 +70,11 @@ func logAccess(log *zap.Logger, r *http.Request, route string, rec *recorder, q 
 		telemetry.Fields(r.Context()),
 		zap.String("http.request.method", r.Method),
 		zap.String("http.route", route),
-		zap.String("url.path", r.URL.Path),
+		zap.String("url.path", toldPath(r.URL.Path, route)),
 		zap.Int("http.response.status_code", rec.status),
 		zap.Int64("http.response.body.size", rec.bytes),
 		zap.Duration("duration", took),
-		zap.String("client.address", r.RemoteAddr))
+		zap.String("client.address", toldAddress(o.Client(r))))
 	if q.err != nil {
 		fields = append(fields, zap.String("error.type", errorType(q.err)), zap.Error(q.err))
 	}

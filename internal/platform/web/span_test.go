@@ -29,7 +29,7 @@ func TestARequestIsASpanNamedAfterItsRoute(t *testing.T) {
 	require.Equal(t, trace.SpanKindServer, span.SpanKind())
 	require.Equal(t, codes.Unset, span.Status().Code)
 	require.Equal(t, map[attribute.Key]string{
-		"http.request.method": "GET", "http.route": "/v1/baskets/{id}", "url.path": "/v1/baskets/secret-7", "url.scheme": "http",
+		"http.request.method": "GET", "http.route": "/v1/baskets/{id}", "url.path": "/v1/baskets/*", "url.scheme": "http",
 		"http.response.status_code": "200", "shop.order.id": "ord_7",
 	}, telemetrytest.Attributes(span))
 

@@ -73,7 +73,7 @@ func (q *request) describe(span trace.Span, r *http.Request, route string, statu
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	span.SetAttributes(telemetry.HTTPMethod.String(method), telemetry.URLScheme.String(scheme), telemetry.URLPath.String(r.URL.Path), telemetry.HTTPStatusCode.Int(status))
+	span.SetAttributes(telemetry.HTTPMethod.String(method), telemetry.URLScheme.String(scheme), telemetry.URLPath.String(toldPath(r.URL.Path, route)), telemetry.HTTPStatusCode.Int(status))
 	if route != "" {
 		span.SetAttributes(telemetry.HTTPRoute.String(route))
 	}

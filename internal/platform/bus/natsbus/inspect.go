@@ -20,6 +20,7 @@ func (t *Transport) Inspect(ctx context.Context, topic string, groups ...string)
 	defer t.asking.Done()
 	ctx, cancel := context.WithTimeout(ctx, provisionTime)
 	defer cancel()
+	defer context.AfterFunc(t.link(), cancel)() // an answer that is awaited when the connection breaks never comes
 	stream, err := t.js.Stream(ctx, streamName(topic))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return state, nil

@@ -198,6 +198,7 @@ type Waiting struct {
 	Row             int64
 	ID, Topic       string
 	Type, Key, Body string
+	Since           time.Time // when it was written
 }
 
 // Outbox lists what waits in a context's outbox in rows above after, oldest first, for diagnosis. Errors: sqldb.ErrUnavailable.
@@ -212,7 +213,7 @@ func Outbox(ctx context.Context, db *sqldb.DB, after int64, rows int) ([]Waiting
 			return nil, err
 		}
 		for _, l := range p.letters {
-			list = append(list, Waiting{Row: p.ID, ID: l.ID, Topic: p.Topic, Type: l.Type, Key: l.Key, Body: string(l.Body)})
+			list = append(list, Waiting{Row: p.ID, ID: l.ID, Topic: p.Topic, Type: l.Type, Key: l.Key, Body: string(l.Body), Since: sqldb.Time(p.CreatedAt)})
 		}
 	}
 	return list, nil

@@ -13,6 +13,7 @@ import (
 	"shop/internal/platform/bus/amqpbus/amqptest"
 	"shop/internal/platform/bus/kafkabus/kafkatest"
 	"shop/internal/platform/bus/natsbus/natstest"
+	"shop/internal/platform/telemetry/otlptest"
 )
 
 // deployed is one cell of the matrix: how the shop is cut, what carries its messages, where it keeps its data.
@@ -57,8 +58,9 @@ func TestTheSameOrdersHaveTheSameOutcomesHoweverTheShopIsCut(t *testing.T) {
 	}
 	for _, c := range cells {
 		t.Run(c.String(), func(t *testing.T) {
-			d := deploy(t, c.topology, startBus(t, c.bus), places(t, c.database))
-			d.specification()
+			collector := otlptest.Start(t)
+			d := deploy(t, c.topology, startBus(t, c.bus), places(t, c.database), traced(collector)...)
+			d.isOneTrace(collector, d.specification())
 			for _, p := range d.processes {
 				p.terminate()
 			}
@@ -82,8 +84,8 @@ func startBus(t testing.TB, kind string) string {
 	return "memory:"
 }
 
-// specification is what a shop does for its customers, whoever hosts what: every step is asked of the front.
-func (d *deployment) specification() {
+// specification is what a shop does for its customers, whoever hosts what: every step is asked of the front. It returns the id of an order that was delivered.
+func (d *deployment) specification() (orderID string) {
 	t, p := d.t, d.front
 	ann, bob := p.as("ann"), p.as("bob")
 	p.product("MUG", 1250, 10)
@@ -160,6 +162,7 @@ func (d *deployment) specification() {
 	require.Equal(t, want, told())
 	stock := p.do("GET", "/v1/inventory/MUG", nil).Body
 	require.Equal(t, []any{8.0, 2.0, 6.0}, []any{stock["on_hand"], stock["reserved"], stock["available"]})
+	return ok.Body["id"].(string)
 }
 
 // killed is how often each process dies in the test below. In `make torture` 20 times.

@@ -3,6 +3,7 @@ package otlptest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -39,6 +41,21 @@ type Span struct {
 	Resource *resourcepb.Resource
 }
 
+// Service is the name of the process that recorded it.
+func (s Span) Service() string { return text(s.Resource.GetAttributes(), "service.name") }
+
+// Attribute is the text of an attribute; empty when the span has none of that name.
+func (s Span) Attribute(name string) string { return text(s.GetAttributes(), name) }
+
+func text(attributes []*commonpb.KeyValue, name string) string {
+	for _, a := range attributes {
+		if a.GetKey() == name {
+			return a.GetValue().GetStringValue()
+		}
+	}
+	return ""
+}
+
 // traces is the receiver as the service of traces: both services have a method Export.
 type traces struct {
 	collectortrace.UnimplementedTraceServiceServer
@@ -58,7 +75,9 @@ func Start(t testing.TB) *Receiver {
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
 		s.Stop()
-		require.NoError(t, <-served)
+		if err := <-served; !errors.Is(err, grpc.ErrServerStopped) { // stopped before it served
+			require.NoError(t, err)
+		}
 	})
 	return r
 }

@@ -163,7 +163,7 @@ func (h *host) listen(ctx context.Context) error {
 	if h.front, err = h.openFront(registry); err != nil {
 		return err
 	}
-	edge := web.New(web.Options{Version: version, Description: aboutAPI, Logger: h.log, Health: h.health, Metrics: registry, Use: h.front.around})
+	edge := web.New(web.Options{Version: version, Description: aboutAPI, Logger: h.log, Health: h.health, Metrics: registry, Client: h.cfg.front.proxies.Address, Use: h.front.around})
 	for _, m := range h.modules {
 		m.Routes(edge)
 	}

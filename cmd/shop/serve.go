@@ -49,7 +49,8 @@ const gcPercent = 400
 // serve hosts the shop until ctx ends. Errors: those of openHost and host.start; what could not be ended properly.
 func serve(ctx context.Context, cfg config, log *logging.Log, began time.Time) error {
 	defer log.Close()
-	defer zap.RedirectStdLog(log.Logger)() // what libraries say in passing
+	restore, _ := zap.RedirectStdLogAt(log.Logger, zap.WarnLevel) // what libraries say in passing; the level exists
+	defer restore()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

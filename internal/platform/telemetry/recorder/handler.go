@@ -32,6 +32,11 @@ const (
 // A trace or order of which nothing was recorded is an empty list. A query that makes no sense is 400, in words. Who may ask is not checked: it belongs on a port for operators.
 func (r *Recorder) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method != http.MethodGet && q.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "it is only read", http.StatusMethodNotAllowed)
+			return
+		}
 		answer, err := r.ask(q.URL.Query())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

@@ -94,7 +94,7 @@ func (r *Recorder) answer(read func() []Trace) Answer {
 func (r *Recorder) summary(t *record) Trace {
 	out := Trace{
 		TraceID: t.id.String(), Start: at(t.first), End: at(t.last), DurationNS: t.last - t.first, SpanCount: len(t.spans), ErrorCount: t.errors,
-		Slow: t.last-t.first >= int64(SlowAfter), Incomplete: t.incomplete, Instance: r.instance,
+		Slow: t.slow, Incomplete: t.incomplete, Instance: r.instance,
 	}
 	for _, a := range t.orders {
 		out.Orders = append(out.Orders, Order{a.order, a.way})

@@ -12,8 +12,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// SlowAfter is how long a trace takes at least that is slow.
+// SlowAfter is how long a trace takes at least that is slow; see the package's documentation.
 const SlowAfter = 5 * time.Second
+
+// longPause is how long nothing happens in a trace that waits for people.
+const longPause = time.Minute
 
 const (
 	bytesPerSpan  = 2 << 10  // the room for bytes, for each span that there is room for
@@ -69,6 +72,8 @@ type record struct {
 	spans       []held
 	bytes       int
 	first, last int64 // the earliest start and the latest end
+	paused      int64 // of the time between them, nanoseconds in long pauses
+	slow        bool
 	errors      int
 	dropped     int  // spans for which the trace was too large
 	incomplete  bool // some of its spans are gone
@@ -121,7 +126,7 @@ func (r *Recorder) OnEnd(s sdktrace.ReadOnlySpan) {
 	}
 	t.in.grow(0, t.bytes-before)
 	to := &r.ordinary
-	if t.keepsLongest() {
+	if t.slow || t.errors > 0 {
 		to = &r.kept
 	}
 	t.in.remove(t)
@@ -155,7 +160,11 @@ func (r *Recorder) traceOf(id trace.TraceID, h held) *record {
 
 // add adds a span, unless the trace is too large.
 func (t *record) add(h held, maxSpans, maxBytes int) {
+	if pause := h.start - t.last; pause >= int64(longPause) {
+		t.paused += pause
+	}
 	t.first, t.last = min(t.first, h.start), max(t.last, h.end)
+	t.slow = t.slow || h.end-h.start >= int64(SlowAfter) || t.last-t.first-t.paused >= int64(SlowAfter)
 	if h.status == codes.Error {
 		t.errors++
 	}
@@ -168,11 +177,6 @@ func (t *record) add(h held, maxSpans, maxBytes int) {
 	t.spans = append(t.spans, h)
 	t.bytes += size
 	t.in.grow(1, 0)
-}
-
-// keepsLongest reports whether the trace is one that somebody will look for.
-func (t *record) keepsLongest() bool {
-	return t.errors > 0 || t.last-t.first >= int64(SlowAfter)
 }
 
 // note lets a trace be found by an order.

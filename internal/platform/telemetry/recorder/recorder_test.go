@@ -176,6 +176,22 @@ func TestTracesWithErrorsAndSlowOnesGoLastButLeaveHalfOfTheRoom(t *testing.T) {
 	require.Len(t, p.ask("slower=10s&limit=100").Traces, 10, "not more than half")
 }
 
+func TestWaitingForPeopleMakesNoTraceSlow(t *testing.T) {
+	p := newProcess(t, 100)
+	slow := func(ctx context.Context) bool { return p.ask("trace=" + traceOf(ctx).String()).Traces[0].Slow }
+	order := p.span(t.Context(), "placed", 0, time.Second)
+	p.span(order, "dispatched", 2*24*time.Hour, time.Second)
+	p.span(order, "delivered", 3*24*time.Hour, time.Second)
+	require.False(t, slow(order))
+	p.span(order, "retried", 3*24*time.Hour+5*time.Second, time.Second)
+	require.True(t, slow(order), "nine seconds of work and short pauses")
+
+	waited := p.span(p.span(t.Context(), "written", 0, 0), "applied", time.Hour, time.Second)
+	require.False(t, slow(waited))
+	p.span(waited, "in the outbox meanwhile", 0, time.Hour)
+	require.True(t, slow(waited))
+}
+
 func TestWhatStillGrowsIsKeptLongerThanWhatIsQuiet(t *testing.T) {
 	p := newProcess(t, 10)
 	growing, root := p.begin(t.Context(), "growing", 0, trace.SpanKindInternal)
@@ -267,7 +283,6 @@ func TestItStaysWithinItsBoundsWhateverHappens(t *testing.T) {
 	const room, writers, each = 1000, 8, 12_500
 	p := newProcess(t, room)
 	var all sync.WaitGroup
-	done := make(chan struct{})
 	for w := range writers {
 		all.Go(func() {
 			ctx := t.Context()
@@ -287,22 +302,16 @@ func TestItStaysWithinItsBoundsWhateverHappens(t *testing.T) {
 	}
 	var readers sync.WaitGroup
 	readers.Go(func() {
-		for {
-			select {
-			case <-done:
+		for range 300 {
+			a := p.Order("ord_7")
+			p.List(Filter{Limit: 10, Failed: true})
+			if a.Held.Spans > room || a.Held.Bytes > room*bytesPerSpan {
+				t.Errorf("%d spans, %d bytes", a.Held.Spans, a.Held.Bytes)
 				return
-			default:
-				a := p.Order("ord_7")
-				p.List(Filter{Limit: 10, Failed: true})
-				if a.Held.Spans > room || a.Held.Bytes > room*bytesPerSpan {
-					t.Errorf("%d spans, %d bytes", a.Held.Spans, a.Held.Bytes)
-					return
-				}
 			}
 		}
 	})
 	all.Wait()
-	close(done)
 	readers.Wait()
 
 	spans, bytes, index := 0, 0, 0
@@ -341,6 +350,9 @@ func TestAQueryIsAnsweredForAnEmptyRecorder(t *testing.T) {
 	p.span(t.Context(), "two", 0, 0)
 	require.Equal(t, []string{"two"}, names(p.ask("")))
 	require.NoError(t, p.ForceFlush(t.Context()))
+	w := httptest.NewRecorder()
+	p.Handler().ServeHTTP(w, httptest.NewRequest("DELETE", "/traces", nil))
+	require.Equal(t, 405, w.Code)
 }
 
 // What the recorder adds to the end of a span, with the attributes of one that applies a message.

@@ -126,10 +126,11 @@ func (p *program) traceOrder(ctx context.Context, cfg config, q traceQuestion, o
 		p.warn(asked.failures...)
 		return fmt.Errorf("nothing is known of %s: the recorder has nothing, and its history cannot be read: %w", orderID, err)
 	case err != nil:
-		p.warn("its history cannot be read, nor whether it waits for anything: " + err.Error())
+		p.warn("its history cannot be read, nor what it waits for: " + err.Error())
+	default:
+		p.warn(d.failures()...)
 	}
 	p.warn(asked.failures...)
-	p.warn(d.failures()...)
 	incomplete := slices.ContainsFunc(found.Traces, func(t recorder.Trace) bool { return carries(t, orderID) && isIncomplete(t) })
 	switch {
 	case !way:

@@ -206,7 +206,7 @@ type heldMessage struct {
 	State     string    `json:"state,omitempty"` // of a dead letter: dead, parked or replay
 	Error     string    `json:"error,omitempty"`
 	Attempts  int64     `json:"attempts,omitempty"`
-	Since     time.Time `json:"since,omitzero"` // of a dead letter
+	Since     time.Time `json:"since"` // when it was written, or became a dead letter
 }
 
 // How much is searched for messages of an order, in each context: a backlog may have millions.
@@ -264,7 +264,7 @@ func waitingOf(ctx context.Context, db *database, orderID string) (found []heldM
 		}
 		for _, m := range page {
 			if after = m.Row; m.Key == orderID {
-				found = append(found, heldMessage{Where: "outbox", Context: db.name, Type: m.Type, MessageID: m.ID})
+				found = append(found, heldMessage{Where: "outbox", Context: db.name, Type: m.Type, MessageID: m.ID, Since: m.Since})
 			}
 		}
 	}

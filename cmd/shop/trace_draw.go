@@ -101,9 +101,9 @@ func (w *waterfall) line(zero time.Time, all spanTree, from, to time.Time, mark 
 
 // bar marks a part of the trace's time; what is shorter than a column has one.
 func bar(t spanTree, from, to time.Time, columns int, mark rune) string {
-	whole := max(t.end.Sub(t.start), 1)
 	place := func(at time.Time) float64 {
-		return min(max(float64(at.Sub(t.start))/float64(whole), 0), 1) * float64(columns)
+		here, whole := t.axis(at)
+		return min(max(float64(here)/float64(max(whole, 1)), 0), 1) * float64(columns)
 	}
 	first := min(int(place(from)), columns-1)
 	last := min(max(int(math.Ceil(place(to))), first+1), columns)
@@ -181,33 +181,26 @@ func (n *node) said(key attribute.Key) string {
 // tellShares is how many spans the summary names.
 const tellShares = 3
 
-// summary says where the time went, and which pause was the longest.
+// summary says where the time went, and how long nothing went on.
 func (w *waterfall) summary(t spanTree) {
-	whole := t.end.Sub(t.start)
-	if whole <= 0 {
+	if t.busy <= 0 {
 		return
 	}
 	all := t.shares()
 	var parts []string
 	for _, s := range all[:min(len(all), tellShares)] {
-		what := "nothing went on"
-		if s.node != nil {
-			what = s.node.Name
-			if where := s.node.said(telemetry.ContextName); where != "" && !strings.HasSuffix(what, " "+where) {
-				what += " [" + where + "]"
-			}
-		}
-		parts = append(parts, fmt.Sprintf("%s %.0f%% %s", short(s.took), 100*float64(s.took)/float64(whole), what))
+		parts = append(parts, fmt.Sprintf("%s %.0f%% %s", short(s.took), 100*float64(s.took)/float64(t.busy), s.what))
 	}
 	w.linef("%s %s", w.style.paint("1", "Where the time went:"), strings.Join(parts, "; "))
-	var longest *node
-	for _, n := range t.byStart() {
-		if t.tells(n.pause) && (longest == nil || n.pause > longest.pause) {
-			longest = n
+	var paused time.Duration
+	var longest pause
+	for _, p := range t.pauses {
+		if paused += p.took(); p.took() > longest.took() {
+			longest = p
 		}
 	}
-	if longest != nil {
-		w.linef("%s %s before %s", w.style.paint("1", "Longest pause:"), short(longest.pause), longest.Name)
+	if t.tells(longest.took()) {
+		w.linef("%s %s; the longest %s, before %s", w.style.paint("1", "Nothing went on for"), short(paused), short(longest.took()), longest.before.Name)
 	}
 }
 

@@ -38,8 +38,16 @@ func (f *orderTrace) printState(w *waterfall, now time.Time) {
 	if o.Waits != nil {
 		f.printWait(w, *o.Waits, now)
 	}
+	fresh := 0
 	for _, m := range f.Messages {
+		if f.moves(m, now) {
+			fresh++
+			continue
+		}
 		f.printMessage(w, m, now)
+	}
+	if fresh > 0 {
+		w.linef("%s just written, and on its way.", count(fresh, "message"))
 	}
 	for _, name := range f.Unled {
 		w.alarm("No process leads %s: nobody sends its messages or does what is due. Start one that hosts it.", name)
@@ -49,6 +57,14 @@ func (f *orderTrace) printState(w *waterfall, now time.Time) {
 		w.linef("No message of it is in an outbox or a dead letter that could be looked at: it is with the broker, or being worked on.")
 		w.next("shop contexts", "how far each context is behind")
 	}
+}
+
+// freshFor is how long a message may lie in an outbox that somebody empties, without a word about it: rows are deleted a little after their messages were applied.
+const freshFor = 2 * time.Second
+
+// moves reports whether a message lies where it lies only because it was written a moment ago.
+func (f *orderTrace) moves(m heldMessage, now time.Time) bool {
+	return m.Where == "outbox" && now.Sub(m.Since) < freshFor && !slices.Contains(f.Unled, m.Context)
 }
 
 // noReason reports whether the order waits for a context and nothing says why.
@@ -140,9 +156,9 @@ func again(at *time.Time, now time.Time) string {
 // printMessage says where a message lies, and what to do about it.
 func (f *orderTrace) printMessage(w *waterfall, m heldMessage, now time.Time) {
 	if m.Where == "outbox" {
-		w.linef("%s waits in the outbox of %s (message %s).", m.Type, m.Context, m.MessageID)
+		w.alarm("%s waits in the outbox of %s, for %s (message %s).", m.Type, m.Context, short(now.Sub(m.Since)), m.MessageID)
 		if !slices.Contains(f.Unled, m.Context) {
-			w.next("shop contexts", "whether it moves: the outbox of "+m.Context+", its age, and the broker")
+			w.next("shop contexts", "whether others wait too: OUTBOX and AGE of "+m.Context+", and whether the broker answers: shop doctor")
 		}
 		return
 	}

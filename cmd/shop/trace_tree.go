@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/telemetry/recorder"
 )
 
@@ -15,6 +17,7 @@ type node struct {
 	shared bool          // it belongs to another trace, whose transaction this one shares
 	lost   bool          // what it is below of was not recorded
 	depth  int           // see inOrder
+	in     string        // the transaction that it is a part of
 	pause  time.Duration // so long before it began nothing went on
 }
 
@@ -22,7 +25,17 @@ type node struct {
 type spanTree struct {
 	roots      []*node
 	start, end time.Time
+	pauses     []pause
+	busy       time.Duration // without the pauses
 }
+
+// pause is a time in which nothing went on.
+type pause struct {
+	from, to time.Time
+	before   *node // what ended it
+}
+
+func (p pause) took() time.Duration { return p.to.Sub(p.from) }
 
 // treeOf puts the spans of a trace below their parents, and transactions that it shares below the spans that have a link to them.
 func treeOf(t recorder.Trace) spanTree {
@@ -77,19 +90,26 @@ func linkedNodes(spans []recorder.Span) map[recorder.Link]*node {
 func (t spanTree) inOrder() []*node {
 	var list []*node
 	seen := map[*node]bool{}
-	var walk func(nodes []*node, depth int)
-	walk = func(nodes []*node, depth int) {
+	var walk func(nodes []*node, depth int, in string)
+	walk = func(nodes []*node, depth int, in string) {
 		for _, n := range nodes {
 			if seen[n] {
 				continue
 			}
 			seen[n] = true
-			n.depth = depth
+			n.depth, n.in = depth, in
 			list = append(list, n)
-			walk(n.below, depth+1)
+			switch {
+			case strings.HasPrefix(n.Name, telemetry.SpanTransaction+" "):
+				walk(n.below, depth+1, n.Name)
+			case n.Kind == "client" && in != "":
+				walk(n.below, depth+1, in)
+			default:
+				walk(n.below, depth+1, "")
+			}
 		}
 	}
-	walk(t.roots, 0)
+	walk(t.roots, 0, "")
 	return list
 }
 
@@ -102,23 +122,44 @@ func (t spanTree) byStart() []*node {
 	return list
 }
 
-// findPauses notes before which spans nothing went on.
-func (t spanTree) findPauses() {
-	busy := t.start
+// findPauses notes when nothing went on.
+func (t *spanTree) findPauses() {
+	t.busy = t.end.Sub(t.start)
+	until := t.start
 	for _, n := range t.byStart() {
-		n.pause = max(0, n.Start.Sub(busy))
-		busy = later(busy, n.End)
+		if n.Start.After(until) {
+			n.pause = n.Start.Sub(until)
+			t.pauses = append(t.pauses, pause{until, n.Start, n})
+			t.busy -= n.pause
+		}
+		until = later(until, n.End)
 	}
+}
+
+// axis is the place of a moment on a time axis, and the length of the axis. A pause that is longer than all the work is cut to a quarter of that.
+func (t spanTree) axis(at time.Time) (place, length time.Duration) {
+	place, length = at.Sub(t.start), t.end.Sub(t.start)
+	for _, p := range t.pauses {
+		if p.took() <= t.busy {
+			continue
+		}
+		shown := float64(t.busy) / 4 / float64(p.took())
+		length -= p.took() - time.Duration(float64(p.took())*shown)
+		if gone := min(at.Sub(p.from), p.took()); gone > 0 {
+			place -= gone - time.Duration(float64(gone)*shown)
+		}
+	}
+	return place, length
 }
 
 // share is a part of a trace's time.
 type share struct {
-	node *node // nil: nothing went on
+	what string
 	took time.Duration
 }
 
-// shares says where the time went: each moment belongs to one span, of those that were under way to the one that began last. So what only waits for others gets what they leave.
-// They add up to the whole; the largest come first.
+// shares says where the time went that was no pause: each moment belongs to one span, of those that were under way to the one that began last. So what only waits for others gets
+// what they leave. Spans that do the same in the same place count together; the largest share comes first.
 func (t spanTree) shares() []share {
 	list := t.byStart()
 	moments := []time.Time{t.start, t.end}
@@ -127,7 +168,7 @@ func (t spanTree) shares() []share {
 	}
 	slices.SortFunc(moments, time.Time.Compare)
 	moments = slices.CompactFunc(moments, time.Time.Equal)
-	took := map[*node]time.Duration{}
+	took := map[string]time.Duration{}
 	var active []*node // the one that began last comes last
 	for i, m := range moments[:len(moments)-1] {
 		active = slices.DeleteFunc(active, func(n *node) bool { return !n.End.After(m) })
@@ -137,30 +178,27 @@ func (t spanTree) shares() []share {
 			}
 			list = list[1:]
 		}
-		if m.Before(t.start) || !m.Before(t.end) { // of a transaction that another trace began
-			continue
+		if len(active) > 0 && !m.Before(t.start) { // not what another trace began before
+			took[active[len(active)-1].work()] += moments[i+1].Sub(m)
 		}
-		var last *node
-		if len(active) > 0 {
-			last = active[len(active)-1]
-		}
-		took[last] += moments[i+1].Sub(m)
 	}
-	var all []share
-	for n, d := range took {
-		all = append(all, share{n, d})
+	all := make([]share, 0, len(took))
+	for what, d := range took {
+		all = append(all, share{what, d})
 	}
-	slices.SortFunc(all, func(a, b share) int {
-		return cmp.Or(cmp.Compare(b.took, a.took), cmp.Compare(spanIDOf(a.node), spanIDOf(b.node)))
-	})
+	slices.SortFunc(all, func(a, b share) int { return cmp.Or(cmp.Compare(b.took, a.took), cmp.Compare(a.what, b.what)) })
 	return all
 }
 
-func spanIDOf(n *node) string {
-	if n == nil {
-		return ""
+// work is what a span does, and where: the context, or for a statement its transaction.
+func (n *node) work() string {
+	if n.in != "" {
+		return n.Name + " in " + n.in
 	}
-	return n.SpanID
+	if where := n.said(telemetry.ContextName); where != "" && !strings.HasSuffix(n.Name, " "+where) {
+		return n.Name + " [" + where + "]"
+	}
+	return n.Name
 }
 
 func later(a, b time.Time) time.Time {

@@ -85,14 +85,24 @@ func (m *Module) sweep(ctx context.Context) error {
 }
 
 // lapseAll submits a job a reservation: it runs in the order of the commands of its reference, and shares commits with them.
-func (m *Module) lapseAll(ctx context.Context, references []string) error {
-	results, submitted := make(chan error, len(references)), 0
+func (m *Module) lapseAll(ctx context.Context, due []lapsed) error {
+	results, submitted := make(chan error, len(due)), 0
 	var first error
-	for _, reference := range references {
+	for _, l := range due {
+		reference := l.Reference
+		ctx, span := telemetry.Rejoin(ctx, l.Traceparent, telemetry.SpanLapse, telemetry.KeyAttribute(reference))
 		job := sqldb.Job{Key: reference, Kind: m.lapsing, Arg: reference, Run: func(ctx context.Context, tx *sqldb.Tx) error {
 			return m.lapse(ctx, tx, reference)
 		}}
-		if first = m.db.Submit(ctx, job, func(err error) { results <- err }); first != nil {
+		done := func(err error) {
+			if err != nil {
+				telemetry.Fail(span, telemetry.TypeOf(err))
+			}
+			span.End()
+			results <- err
+		}
+		if first = m.db.Submit(ctx, job, done); first != nil {
+			span.End()
 			break
 		}
 		submitted++

@@ -92,11 +92,17 @@ func (m *Module) movementsBefore(ctx context.Context, sku, id string, limit int)
 	return rows, err
 }
 
+// lapsed is a reservation whose time is up, and the trace that led to it; that is empty when it is not recorded.
+type lapsed struct {
+	Reference   string `db:"reference"`
+	Traceparent string `db:"traceparent"`
+}
+
 // due lists reservations whose owner has to be asked, or has been asked and did not answer within the grace.
-func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	var references []string
-	err := m.db.Select(ctx, &references, `SELECT reference FROM reservations
+func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]lapsed, error) {
+	var due []lapsed
+	err := m.db.Select(ctx, &due, `SELECT reference, traceparent FROM reservations
 		WHERE status = 'held' AND expires_at <= $1 AND (asked_at = 0 OR asked_at <= $2) ORDER BY expires_at LIMIT $3`,
 		sqldb.Micros(now), sqldb.Micros(now.Add(-m.grace)), limit)
-	return references, err
+	return due, err
 }

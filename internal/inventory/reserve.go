@@ -7,6 +7,7 @@ import (
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // ErrInvalidHold: stock cannot be held for a negative time.
@@ -83,6 +84,7 @@ func (m *Module) decide(ctx context.Context, tx *sqldb.Tx, r reservation, c inve
 	}
 	r.lines, r.shortages = lines, short
 	if next == held {
+		r.trace = telemetry.ToStore(ctx)
 		r = r.until(now.Add(hold), now)
 		take(tx, lines, now)
 	}

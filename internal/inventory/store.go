@@ -89,9 +89,9 @@ func reservationOf(ctx context.Context, tx *sqldb.Tx, reference string) (reserva
 }
 
 var insertReservations = sqldb.Many{
-	SQL: `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, created_at, updated_at)
-		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, r.asked_at, r.created_at, r.updated_at FROM {rows}`,
-	Columns: "reference text, status text, lines json, shortages json, expires_at bigint, asked_at bigint, created_at bigint, updated_at bigint",
+	SQL: `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, traceparent, created_at, updated_at)
+		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, r.asked_at, r.traceparent, r.created_at, r.updated_at FROM {rows}`,
+	Columns: "reference text, status text, lines json, shortages json, expires_at bigint, asked_at bigint, traceparent text, created_at bigint, updated_at bigint",
 	Last:    1,
 }
 
@@ -114,7 +114,7 @@ func saveReservation(tx *sqldb.Tx, r reservation) {
 	if len(r.shortages) > 0 {
 		shortages = sqldb.Marshal(r.shortages)
 	}
-	tx.Queue(&insertReservations, r.reference, string(r.status), sqldb.Marshal(orEmpty(r.lines)), shortages, expires, asked, sqldb.Micros(r.createdAt), updated)
+	tx.Queue(&insertReservations, r.reference, string(r.status), sqldb.Marshal(orEmpty(r.lines)), shortages, expires, asked, r.trace, sqldb.Micros(r.createdAt), updated)
 }
 
 // loadStock reads the stock of those SKUs of which the transaction does not know it yet, with one statement. Errors: sqldb.ErrUnavailable.

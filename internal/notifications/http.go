@@ -6,6 +6,7 @@ import (
 
 	"shop/internal/notifications/notificationsapi"
 	"shop/internal/platform/auth"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 )
 
@@ -58,6 +59,7 @@ func (m *Module) handleList(ctx context.Context, in *listInput) (web.Page[notifi
 
 func (m *Module) handleGet(ctx context.Context, in *idInput) (notificationsapi.Notification, error) {
 	r, err := m.notification(ctx, in.ID)
+	telemetry.NoteKey(ctx, r.OrderID)
 	return r.view(), err
 }
 

@@ -28,7 +28,7 @@ type rule struct {
 	check func(*tree) []string
 }
 
-var rules = []rule{importLaw, tableLaw, connectionLaw, transactionLaw, sqlPlaceLaw}
+var rules = []rule{importLaw, tableLaw, connectionLaw, transactionLaw, sqlPlaceLaw, logLaw}
 
 func TestTheHouseIsBuiltToItsPlan(t *testing.T) {
 	house := realHouse(t)

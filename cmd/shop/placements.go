@@ -12,6 +12,7 @@ import (
 
 	"shop/internal/gateway"
 	"shop/internal/platform/resilience"
+	"shop/internal/platform/telemetry"
 )
 
 // Where a context is, as this process sees it.
@@ -97,7 +98,7 @@ func (h *host) placement(ctx context.Context, name string, shares map[string]gat
 // measure asks the context's database and the broker.
 func (h *host) measure(ctx context.Context, p *placement, m hosted) {
 	missing := func(what string, err error) {
-		h.log.Warn("a context's state is incomplete", zap.String("context", m.name), zap.String("missing", what), zap.Error(err))
+		h.log.Warn("a context's state is incomplete", telemetry.InContext(m.name), telemetry.Fields(ctx), zap.String("missing", what), zap.Error(err))
 		p.Errors = append(p.Errors, what+" cannot be read")
 	}
 	leading := m.Endpoint().Leading()
@@ -155,7 +156,7 @@ func (h *host) adminHandler(everyProcess http.Handler) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		if err := json.NewEncoder(w).Encode(h.placements(r.Context())); err != nil {
-			h.log.Debug("nobody waits for the contexts any more", zap.Error(err))
+			h.log.Debug("nobody waits for the contexts any more", telemetry.Fields(r.Context()), zap.Error(err))
 		}
 	})
 	return mux

@@ -19,6 +19,7 @@ import (
 	"shop/internal/platform/flags"
 	"shop/internal/platform/metrics"
 	"shop/internal/platform/resilience"
+	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
@@ -73,7 +74,7 @@ func New(n Needs) (*Module, error) {
 	if n.Guards == nil {
 		n.Guards = resilience.NewGuards(resilience.Default(), n.Log)
 	}
-	m := &Module{needs: n, log: n.Log.With(zap.String("part", "gateway")), transport: resilience.NewTransport(maxConnections)}
+	m := &Module{needs: n, log: n.Log.With(telemetry.InContext("gateway")), transport: resilience.NewTransport(maxConnections)}
 	if n.Cache == nil {
 		m.ownCache = cache.NewStore(cache.Options{})
 		m.needs.Cache = m.ownCache

@@ -185,7 +185,7 @@ func (mi *mirror) compare(about pair, first, second *capture, err error) {
 	if !mi.firstTime(fmt.Sprint(about.context, about.pattern, about.mirrored, result, fields)) {
 		return
 	}
-	log := []zap.Field{zap.String("context", about.context), zap.String("http.route", about.pattern), zap.String("difference", result), zap.String("mirrored", about.mirrored), about.trace}
+	log := []zap.Field{zap.String("upstream", about.context), zap.String("http.route", about.pattern), zap.String("difference", result), zap.String("mirrored", about.mirrored), about.trace}
 	switch result {
 	case resultStatus:
 		log = append(log, zap.Int("answered_status", first.code()), zap.Int("mirrored_status", second.code()))

@@ -11,6 +11,7 @@ import (
 	"shop/internal/customers/customersapi"
 	"shop/internal/platform/bus"
 	"shop/internal/platform/cache"
+	"shop/internal/platform/telemetry"
 )
 
 // profileTTL is how old a profile in an order's details may be where nobody tells of its changes: in a process that does not hear the events of customers.
@@ -79,7 +80,7 @@ func (p *profiles) listen(messages <-chan *message.Message) {
 			CustomerID string `json:"customer_id"`
 		}
 		if err := json.Unmarshal(msg.Payload, &about); err != nil {
-			p.log.Error("an event of customers cannot be read; all profiles are forgotten", zap.Error(err))
+			p.log.Error("an event of customers cannot be read; all profiles are forgotten", telemetry.Fields(msg.Context()), zap.String("message_id", msg.UUID), zap.Error(err))
 			p.known.InvalidateAll(msg.Context())
 		} else {
 			p.known.Invalidate(msg.Context(), about.CustomerID)

@@ -98,7 +98,7 @@ func (m *Module) serve(w http.ResponseWriter, r *http.Request, to route, proxy *
 		return
 	}
 	if goesInCircles(r.Header) {
-		m.log.Error("requests go in circles: two processes lead to each other", zap.String("context", to.context))
+		m.log.Error("requests go in circles: two processes lead to each other", zap.String("upstream", to.context), telemetry.Fields(r.Context()))
 		web.WriteProblem(w, r, ErrUpstream)
 		return
 	}

@@ -88,7 +88,7 @@ func (m *Module) fallback(w http.ResponseWriter, r *http.Request, s *sharing, he
 	}
 	return func(err error) {
 		m.shared.WithLabelValues(s.context, "fallback").Inc()
-		m.log.Warn("answered here, since the context elsewhere does not", zap.String("context", s.context), telemetry.Fields(r.Context()), zap.Error(err))
+		m.log.Warn("answered here, since the context elsewhere does not", zap.String("upstream", s.context), telemetry.Fields(r.Context()), zap.Error(err))
 		if c, ok := w.(*capture); ok {
 			c.fallback = true
 		}

@@ -14,6 +14,7 @@ import (
 	"shop/internal/platform/clock"
 	"shop/internal/platform/fault"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // DeadLetter is a message that could not be applied (dead), or one that waits behind such a message of its key (parked), or one that an operator
@@ -147,7 +148,8 @@ func (e *Endpoint) replayLoop(ctx context.Context) {
 func (e *Endpoint) replayKey(ctx context.Context, d DeadLetter) {
 	for ctx.Err() == nil {
 		if err := e.replayOne(ctx, d); err != nil {
-			e.cfg.Log.Warn("replay failed", zap.Int64("dead_letter", d.ID), zap.String("type", d.Type), zap.String("key", d.Key), zap.Error(err))
+			about := telemetry.SubjectOfMessage(d.MessageID, d.Key)
+			e.cfg.Log.Warn("replay failed", telemetry.Fields(telemetry.WithSubject(ctx, &about)), zap.Int64("dead_letter", d.ID), zap.String("type", d.Type), zap.Error(err))
 			return
 		}
 		err := e.cfg.DB.Get(ctx, &d, `SELECT `+deadLetterColumns+` FROM dead_letters WHERE consumer = $1 AND key = $2 ORDER BY id LIMIT 1`, d.Consumer, d.Key)

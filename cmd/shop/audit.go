@@ -64,6 +64,16 @@ type auditReport struct {
 	Seconds  float64         `json:"seconds"`
 }
 
+// orders is how many orders there are to look at: what takes longest.
+func (r auditReport) orders() int {
+	for _, c := range r.Checked {
+		if c.Context == "orders" {
+			return int(c.Rows["order_summaries"])
+		}
+	}
+	return 0
+}
+
 // checked says how much there was to look at in a context.
 type checked struct {
 	Context string           `json:"context"`
@@ -84,7 +94,13 @@ func (p *program) audit(ctx context.Context, cfg config) (err error) {
 	if report.Checked, err = h.countRows(ctx); err != nil {
 		return err
 	}
-	if report.Findings, err = persistent(ctx, h.auditAll, recheckAfter); err != nil {
+	shown := newQuietProgress(p.stderr)
+	look := func(ctx context.Context) ([]audit.Finding, error) {
+		shown.Begin("orders", report.orders())
+		defer shown.End()
+		return h.auditAll(audit.WithProgress(ctx, shown.Add))
+	}
+	if report.Findings, err = persistent(ctx, look, recheckAfter); err != nil {
 		return err
 	}
 	report.OK, report.Seconds = len(report.Findings) == 0, time.Since(began).Seconds()

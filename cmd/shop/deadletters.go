@@ -179,16 +179,23 @@ type done struct {
 func (p *program) eachDeadLetter(action string, do func(context.Context, *sqldb.DB, int64) error) func(context.Context, databases, []string) error {
 	return func(ctx context.Context, d databases, refs []string) error {
 		all := []done{}
+		shown := newQuietProgress(p.stderr)
+		shown.Begin(action, len(refs))
 		for _, ref := range refs {
 			db, id, err := d.resolve(ref)
+			if err == nil {
+				if err = do(ctx, db.DB, id); err != nil {
+					err = fmt.Errorf("%s: %w", ref, err)
+				}
+			}
 			if err != nil {
+				shown.End()
 				return err
 			}
-			if err := do(ctx, db.DB, id); err != nil {
-				return fmt.Errorf("%s: %w", ref, err)
-			}
+			shown.Add(1)
 			all = append(all, done{ref, action})
 		}
+		shown.End()
 		return p.print(all, func(t *text) {
 			for _, l := range all {
 				t.linef("%s %s", l.Ref, l.Action)

@@ -62,6 +62,7 @@ func (e examined) requireOnly(check string) {
 }
 
 func TestTheDoctorFindsWhatIsWrongInADatabase(t *testing.T) {
+	t.Parallel()
 	eachInstallation(t, func(t *testing.T, in *installation) {
 		e := in.doctor()
 		e.requireOnly("")
@@ -173,6 +174,7 @@ func TestADiskThatIsFullOrReadOnlyIsFound(t *testing.T) {
 }
 
 func TestTheDoctorFindsWhatIsWrongWithPostgreSQL(t *testing.T) {
+	t.Parallel()
 	cluster := pgtest.Start(t)
 	admin := func(statement string) {
 		t.Helper()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,9 @@ import (
 	"strings"
 	"time"
 )
+
+// readinessPatience is how long a process may take to say how it is. It leaves an examination the time to find out why it did not.
+const readinessPatience = 6 * time.Second
 
 // readiness is what /readyz?verbose says.
 type readiness struct {
@@ -73,13 +77,19 @@ func (d *doctor) examineProcess(ctx context.Context, c *chart) {
 		return
 	}
 	base := "http://" + reachable(at)
-	r, _, err := askReadiness(ctx, base)
+	patient, cancel := context.WithTimeout(ctx, readinessPatience)
+	defer cancel()
+	r, _, err := askReadiness(patient, base)
 	switch {
 	case err != nil && isRefused(ctx, at):
 		c.ok("process", "none answers on %s", at)
 		if d.cfg.adminAddr != "" {
 			d.examinePort(ctx, c, d.cfg.addr, "SHOP_ADDR")
 		}
+		return
+	case errors.Is(err, context.DeadlineExceeded):
+		c.fail("process", exitFailed, "end it (kill -KILL) and start it again; if it is only stopped, kill -CONT: "+stuckPage,
+			"the one on %s takes connections and does not answer: it hangs, or is stopped", at)
 		return
 	case err != nil:
 		c.fail("ports", exitFailed, "stop what listens there, or set "+setting+" to another address", "%s is taken: %s", at, plainly(err))

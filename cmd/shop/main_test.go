@@ -185,32 +185,6 @@ func TestADataDirectoryHasOneHolder(t *testing.T) {
 	require.NoError(t, second.file.Close())
 }
 
-func TestProgressIsABarOnATerminalAndLinesElsewhere(t *testing.T) {
-	now := time.Unix(0, 0)
-	for _, terminal := range []bool{true, false} {
-		var out bytes.Buffer
-		p := newProgress(&out)
-		require.False(t, p.terminal, "a buffer is none")
-		p.terminal, p.now = terminal, func() time.Time { return now }
-		p.Begin("orders", 100)
-		for range 50 {
-			now = now.Add(200 * time.Millisecond)
-			p.Add(1)
-		}
-		require.Contains(t, out.String(), "50/100  5/s  10s left")
-		p.Add(50)
-		p.End()
-		require.Contains(t, out.String(), "100/100  10/s  in 10s")
-		if terminal {
-			require.Contains(t, out.String(), "[###############...............]")
-			require.Equal(t, 1, strings.Count(out.String(), "\n"))
-		} else {
-			require.NotContains(t, out.String(), "\x1b")
-			require.Equal(t, 3, strings.Count(out.String(), "\n"), "every five seconds and at the end: %s", out.String())
-		}
-	}
-}
-
 func TestColourIsForTerminalsThatWantIt(t *testing.T) {
 	plain := newStyle(&bytes.Buffer{}, nil)
 	require.False(t, plain.colour)

@@ -68,12 +68,16 @@ func (p *program) migrateUp(ctx context.Context, cfg config) (err error) {
 			return err
 		}
 	}
+	shown := newQuietProgress(p.stderr)
+	shown.Begin("databases", len(databases))
 	err = databases.each(ctx, func(ctx context.Context, db *database) error {
+		defer shown.Add(1)
 		if err := db.Provision(ctx); err != nil {
 			return err
 		}
 		return db.Migrate(ctx, migrations.Files, db.sets...)
 	})
+	shown.End()
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func (m *Module) Audit(ctx context.Context) ([]audit.Finding, error) {
 			return found, err
 		}
 		after = rows[len(rows)-1].ID
+		audit.Advance(ctx, len(rows))
 	}
 	orphans, err := m.auditOrphans(ctx)
 	return append(found, orphans...), err

@@ -30,6 +30,7 @@ const (
 	endToEnd   kind = "the end-to-end tests"
 	benchmark  kind = "the benchmark"
 	simulation kind = "the simulation"
+	dashboards kind = "the dashboards"
 	plan       kind = "the proof of the plan"
 	unplanned  kind = "no room of the plan"
 )
@@ -83,6 +84,10 @@ func (h *tree) roomOf(dir string) room {
 		return room{otherTool, at(1)}
 	case "migrations":
 		return room{migrations, ""}
+	case "deploy":
+		if at(1) == "dashboards" && len(parts) == 2 {
+			return room{dashboards, ""}
+		}
 	case "internal":
 		return h.innerRoom(at(1), at(2), len(parts))
 	}
@@ -133,6 +138,9 @@ func (h *tree) forbids(f *file, from room, target string) string {
 		return unless(testing, path.Base(dir)+" is for tests")
 	case from.kind == endToEnd:
 		return "" // it stands outside and may open every door
+	}
+	if from.kind == dashboards {
+		return unless(dir == "internal/platform/metrics", "the dashboards know the table of metrics alone")
 	}
 	switch to.kind {
 	case migrations:
@@ -195,6 +203,8 @@ func TestAForbiddenImportIsFound(t *testing.T) {
 	}
 	requireEach(t, importLaw, []breach{
 		breaks("a heart imports another heart", "internal/orders/x.go", "shop/internal/inventory", "only cmd/shop"),
+		breaks("the dashboards import more than the table of metrics", "deploy/dashboards/x.go", "shop/internal/platform/web", "the table of metrics alone"),
+		breaks("code stands elsewhere in deploy", "deploy/x/x.go", "fmt", "no room of the plan"),
 		breaks("another command imports a heart", "cmd/tool/main.go", "shop/internal/orders", "only cmd/shop"),
 		breaks("the edge imports a heart", "internal/gateway/x.go", "shop/internal/orders", "only cmd/shop"),
 		breaks("the platform imports a heart", "internal/platform/web/x.go", "shop/internal/orders", "only cmd/shop"),

@@ -17,6 +17,9 @@ const scrapePatience = 2 * time.Second
 // registerMetrics adds what this process is, and what its contexts and their databases tell of themselves, to what the edge and the contexts have registered already.
 func registerMetrics(r prometheus.Registerer, h *host) {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), hostMetrics{h}, h.upstreams())
+	if h.logs != nil {
+		r.MustRegister(h.logs.Metrics())
+	}
 	for _, db := range h.databases {
 		r.MustRegister(db.Metrics())
 	}

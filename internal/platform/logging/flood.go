@@ -2,11 +2,13 @@ package logging
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"shop/internal/platform/metrics"
 )
 
 const (
@@ -20,7 +22,8 @@ const (
 type flood struct {
 	notice *zap.Logger // has no limit
 	hide   *redactor
-	totals [zapcore.FatalLevel - zapcore.DebugLevel + 1]atomic.Int64
+	counts *prometheus.CounterVec
+	count  map[zapcore.Level]prometheus.Counter // of counts, by level
 
 	mu      sync.Mutex
 	left    map[kind]int64 // since it was told last
@@ -36,7 +39,11 @@ type kind struct {
 }
 
 func newFlood(notice *zap.Logger, hide *redactor) *flood {
-	return &flood{notice: notice, hide: hide, left: map[kind]int64{}}
+	f := &flood{notice: notice, hide: hide, counts: metrics.LogDropped.CounterVec(nil), count: map[zapcore.Level]prometheus.Counter{}, left: map[kind]int64{}}
+	for _, level := range levels {
+		f.count[level] = f.counts.WithLabelValues(level.String())
+	}
+	return f
 }
 
 // limit lets the first lines of each second pass, then one in floodEvery.
@@ -53,7 +60,7 @@ func (f *flood) limit(core zapcore.Core, first int) zapcore.Core {
 }
 
 func (f *flood) drop(level zapcore.Level, message string) {
-	f.totals[level-zapcore.DebugLevel].Add(1)
+	f.count[min(level, zapcore.ErrorLevel)].Inc()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	k := kind{level, message}
@@ -92,8 +99,6 @@ func (f *flood) tell() {
 		return nil
 	})))
 }
-
-func (f *flood) total(level zapcore.Level) int64 { return f.totals[level-zapcore.DebugLevel].Load() }
 
 // byGravity has one core for lines up to info and one for those from warn on.
 type byGravity struct{ calm, grave zapcore.Core }

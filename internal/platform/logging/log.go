@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -48,8 +49,8 @@ func (l *Log) Close() {
 	l.flood.tell()
 }
 
-// Dropped is how many lines of a level were left out since the start.
-func (l *Log) Dropped(level zapcore.Level) int64 { return l.flood.total(level) }
+// Metrics are how many lines were left out, by level.
+func (l *Log) Metrics() prometheus.Collector { return l.flood.counts }
 
 // encoding has the names of OpenTelemetry's logs where it has one.
 var encoding = zapcore.EncoderConfig{

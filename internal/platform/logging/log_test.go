@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -120,6 +121,22 @@ func TestTheKeyOfAMessageMayBeAnAddress(t *testing.T) {
 	require.Equal(t, []any{"4242424242424242", "[email]", map[string]any{"customer": "[email]"}}, []any{one["span_id"], one["key"], one["of"]})
 }
 
+// dropped is what the metrics tell, by level.
+func dropped(t *testing.T, l *logging.Log) map[string]int64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(l.Metrics())
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	require.Len(t, families, 1)
+	require.Equal(t, "shop_log_dropped_total", families[0].GetName())
+	counts := map[string]int64{}
+	for _, m := range families[0].GetMetric() {
+		counts[m.GetLabel()[0].GetValue()] = int64(m.GetCounter().GetValue())
+	}
+	return counts
+}
+
 func TestAFloodIsCutAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, lines := newLog(t, logging.Options{Level: zapcore.InfoLevel, Limit: 100})
@@ -141,9 +158,7 @@ func TestAFloodIsCutAndCounted(t *testing.T) {
 		require.Equal(t, "warn", told[0]["level"])
 		require.EqualValues(t, warn+info, told[0]["dropped"])
 		require.Equal(t, map[string]any{"warn: handler failed": float64(warn), "info: asked": float64(info)}, told[0]["of"])
-		require.Equal(t, warn, l.Dropped(zapcore.WarnLevel))
-		require.Equal(t, info, l.Dropped(zapcore.InfoLevel))
-		require.Zero(t, l.Dropped(zapcore.DebugLevel))
+		require.Equal(t, map[string]int64{"debug": 0, "info": info, "warn": warn, "error": 0}, dropped(t, l))
 
 		l.Info("asked")
 		require.Len(t, lines(), 1, "a new second")
@@ -160,13 +175,13 @@ func TestManyKindsOfLinesAreToldInOneOfBoundedLength(t *testing.T) {
 				l.With(zap.String("context", "x")).Info(fmt.Sprintf("from ann%d@example.org", i))
 			}
 		}
-		dropped := l.Dropped(zapcore.InfoLevel)
-		require.Greater(t, dropped, int64(150))
+		left := dropped(t, l)["info"]
+		require.Greater(t, left, int64(150))
 		lines()
 		l.Close()
 		told := lines()
 		require.Len(t, told, 1)
-		require.EqualValues(t, dropped, told[0]["dropped"])
+		require.EqualValues(t, left, told[0]["dropped"])
 		require.LessOrEqual(t, len(told[0]["of"].(map[string]any)), 21)
 		require.Contains(t, fmt.Sprint(told[0]["of"]), "others")
 		require.NotContains(t, fmt.Sprint(told[0]["of"]), "example.org")

@@ -17,13 +17,13 @@ const (
 
 // The process of orders.
 var (
-	SagaRunning = define(Definition{Name: "shop.saga.running", Kind: UpDown, Unit: "{order}", Shared: true,
+	SagaRunning = define(Definition{Name: "shop.saga.running", Kind: Gauge, Unit: "{order}", Shared: true,
 		Help:   "Orders whose process waits for an answer, by the step that was asked for; compensation: whose steps are taken back.",
 		Labels: []Label{{Name: "step", Values: []string{"reserve_stock", "take_payment", "create_shipment", WayBack}}}})
 	SagaOldest = define(Definition{Name: "shop.saga.oldest_age", Kind: Gauge, Unit: "s", Shared: true,
 		Help:   "Time since the oldest of the orders whose process waits at a step was placed; 0 when there is none.",
 		Labels: []Label{{Name: "step", Values: []string{"reserve_stock", "take_payment", "create_shipment", WayBack}}}})
-	SagaStuck = define(Definition{Name: "shop.saga.stuck", Kind: UpDown, Unit: "{order}", Shared: true,
+	SagaStuck = define(Definition{Name: "shop.saga.stuck", Kind: Gauge, Unit: "{order}", Shared: true,
 		Help:   "Orders whose process does not go on by itself: a deadline passed over a minute ago and nobody did anything about it, or a compensation failed and an operator must decide.",
 		Labels: []Label{{Name: "reason", Values: []string{StuckDeadline, StuckCompensation}}}})
 	SagaRetries = define(Definition{Name: "shop.saga.retries", Kind: Counter, Unit: "{command}",
@@ -50,12 +50,15 @@ var (
 		Help: "What went back to customers, by refunds and by cancellations, in minor units.", Labels: []Label{perCurrency}})
 	StockOuts = define(Definition{Name: "shop.inventory.stock_outs", Kind: Counter, Unit: "{reservation}",
 		Help: "Reservations that were refused because stock was short."})
-	PaymentsUnknown = define(Definition{Name: "shop.payments.unknown", Kind: UpDown, Unit: "{payment}", Shared: true,
+	PaymentsUnknown = define(Definition{Name: "shop.payments.unknown", Kind: Gauge, Unit: "{payment}", Shared: true,
 		Help: "Payments of which the provider did not say what became of them; the shop goes on asking."})
-	Mails = define(Definition{Name: "shop.mails", Kind: UpDown, Unit: "{mail}", Shared: true,
+	Mails = define(Definition{Name: "shop.mails", Kind: Gauge, Unit: "{mail}", Shared: true,
 		Help:   "Mails to customers that wait for their turn (pending), are being sent, were given up (failed), or of which nobody knows whether they were sent (unknown).",
 		Labels: []Label{{Name: "state", Values: []string{"pending", "sending", "failed", "unknown"}}}})
 
+	LogDropped = define(Definition{Name: "shop.log.dropped", Kind: Counter, Unit: "{line}",
+		Help:   "Lines of the log that were left out, since too many of the same message came within a second.",
+		Labels: []Label{{Name: "level", Values: []string{"debug", "info", "warn", "error"}}}})
 	Build = define(Definition{Name: "shop.build.info", Kind: Gauge, Unit: "{program}",
 		Help: "The program; always 1.", Labels: []Label{{Name: "version", Of: Programs}, {Name: "go", Of: Programs}}})
 )

@@ -41,6 +41,7 @@ type settings struct {
 	TraceSpans       string `env:"SHOP_TRACE_SPANS" envDefault:"10000"`
 	SDKDisabled      string `env:"OTEL_SDK_DISABLED"`
 	TracesExporter   string `env:"OTEL_TRACES_EXPORTER"`
+	MetricsExporter  string `env:"OTEL_METRICS_EXPORTER"`
 	TracesSampler    string `env:"OTEL_TRACES_SAMPLER"`
 	TracesSamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG"`
 
@@ -83,6 +84,7 @@ type config struct {
 	busURL          string
 	front           frontConfig
 	tracing         tracingConfig
+	exportMetrics   bool // to a collector
 	upstream        resilience.Settings
 	mail            *notifications.Mail // nil: messages to customers are only noted
 	logLevel        zapcore.Level
@@ -183,6 +185,9 @@ func (s settings) check(given, origin map[string]string) (config, error) {
 		return c, err
 	}
 	if c.upstream, err = s.upstream(); err != nil {
+		return c, err
+	}
+	if c.exportMetrics, err = s.metering(given); err != nil {
 		return c, err
 	}
 	if c.tracing, err = s.tracing(given); err != nil {

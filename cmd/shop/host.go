@@ -59,7 +59,8 @@ type host struct {
 	shipping  *shipping.Module
 
 	tracing  *telemetry.Tracing
-	recorder *recorder.Recorder // nil without an admin port
+	metering *telemetry.Metering // nil: metrics are on the admin port only
+	recorder *recorder.Recorder  // nil without an admin port
 
 	api, admin *server
 	health     *web.Health
@@ -175,6 +176,9 @@ func (h *host) listen(ctx context.Context) error {
 			return err
 		}
 	}
+	if err = h.openMetering(ctx); err != nil {
+		return err
+	}
 	h.api, err = listen(ctx, h.cfg.addr, edge.Handler())
 	return err
 }
@@ -220,6 +224,7 @@ func (h *host) stop() error {
 		g.Go(func() error { return m.Stop(ctx) })
 	}
 	errs = append(errs, g.Wait())
+	h.closeMetering(ctx) // after all was counted that is, while the databases can still be asked
 	if h.front != nil {
 		errs = append(errs, h.front.stop())
 	}

@@ -59,13 +59,13 @@ var (
 	MessageLag = define(Definition{Name: "shop.message.lag", Kind: Histogram, Unit: "s", Buckets: lasting,
 		Help: "Time from when a message was written, beside what it tells of, until it was applied.", Labels: []Label{perGroup}})
 
-	OutboxPending = define(Definition{Name: "shop.outbox.pending", Kind: UpDown, Unit: "{message}", Shared: true,
+	OutboxPending = define(Definition{Name: "shop.outbox.pending", Kind: Gauge, Unit: "{message}", Shared: true,
 		Help: "Messages that were not delivered yet.", Labels: []Label{perContext}})
 	OutboxOldest = define(Definition{Name: "shop.outbox.oldest_age", Kind: Gauge, Unit: "s", Shared: true,
 		Help: "Age of the oldest message that was not delivered yet; 0 when there is none.", Labels: []Label{perContext}})
 	RelayLeading = define(Definition{Name: "shop.relay.leading", Kind: Gauge, Unit: "{leader}",
 		Help: "Whether this process relays the context's messages: 1 or 0.", Labels: []Label{perContext}})
-	DeadLetters = define(Definition{Name: "shop.dead_letters", Kind: UpDown, Unit: "{message}", Shared: true,
+	DeadLetters = define(Definition{Name: "shop.dead_letters", Kind: Gauge, Unit: "{message}", Shared: true,
 		Help:   "Messages that could not be applied (dead), wait behind such a one (parked), or are being applied again (replay).",
 		Labels: []Label{perContext, {Name: "state", Values: []string{"dead", "parked", "replay"}}}})
 )

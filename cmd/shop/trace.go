@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,28 +164,34 @@ type traceLists struct {
 	Failed  []recorder.Trace `json:"failed"`
 }
 
+// mostListed is how many traces a recorder lists at once.
+const mostListed = "1000"
+
 // listTraces shows what there is. Errors: exitError with exitDependency when nobody answers.
 func (p *program) listTraces(ctx context.Context, q traceQuestion) error {
-	var lists traceLists
-	for i, l := range []struct {
-		into  *[]recorder.Trace
-		query string
-		less  func(a, b recorder.Trace) int
-	}{
-		{&lists.Newest, "sort=newest", newestFirst},
-		{&lists.Slowest, "sort=slowest", func(a, b recorder.Trace) int { return int(b.DurationNS - a.DurationNS) }},
-		{&lists.Failed, "status=error", newestFirst},
-	} {
-		asked := askRecorders(ctx, q.admin, l.query+"&limit="+strconv.Itoa(q.limit))
-		if err := asked.answered(); err != nil {
-			return err
-		}
-		if i == 0 {
-			p.warn(asked.failures...)
-		}
-		slices.SortStableFunc(asked.traces, l.less)
-		*l.into = asked.traces[:min(len(asked.traces), q.limit)]
+	asked := askRecorders(ctx, q.admin, "limit="+mostListed)
+	if err := asked.answered(); err != nil {
+		return err
 	}
+	p.warn(asked.failures...)
+	all := slices.Clone(asked.traces) // with what each process has of them, which lists of the slowest or failed would not have
+	if all == nil {
+		all = []recorder.Trace{}
+	}
+	for _, older := range []string{"sort=slowest", "status=error"} {
+		for _, t := range askRecorders(ctx, q.admin, older+"&limit="+strconv.Itoa(q.limit)).traces {
+			if !slices.ContainsFunc(asked.traces, func(known recorder.Trace) bool { return known.TraceID == t.TraceID }) {
+				all = append(all, t)
+			}
+		}
+	}
+	slices.SortStableFunc(all, newestFirst)
+	all = slices.CompactFunc(all, func(a, b recorder.Trace) bool { return a.TraceID == b.TraceID })
+	slowest := slices.Clone(all)
+	slices.SortStableFunc(slowest, func(a, b recorder.Trace) int { return cmp.Compare(b.DurationNS, a.DurationNS) })
+	failed := slices.DeleteFunc(slices.Clone(all), func(t recorder.Trace) bool { return t.ErrorCount == 0 })
+	first := func(list []recorder.Trace) []recorder.Trace { return list[:min(len(list), q.limit)] }
+	lists := traceLists{Newest: first(all), Slowest: first(slowest), Failed: first(failed)}
 	return p.print(lists, func(t *text) { lists.print(t) })
 }
 

@@ -134,10 +134,8 @@ func (n *node) label(crew bool) string {
 	parts := []string{n.Name}
 	where := n.said(telemetry.ContextName)
 	if crew {
-		where += "@" + n.Service
-		if n.Instance != "" {
-			where += "/" + n.Instance
-		}
+		process := strings.TrimSuffix(n.Service+"/"+n.Instance, "/")
+		where = strings.TrimPrefix(where+"@"+process, "@")
 	}
 	if where != "" {
 		parts = append(parts, "["+where+"]")
@@ -199,9 +197,14 @@ func (w *waterfall) summary(t spanTree) {
 			longest = p
 		}
 	}
-	if t.tells(longest.took()) {
-		w.linef("%s %s; the longest %s, before %s", w.style.paint("1", "Nothing went on for"), short(paused), short(longest.took()), longest.before.Name)
+	if !t.tells(longest.took()) {
+		return
 	}
+	how := short(paused)
+	if paused-longest.took() >= time.Millisecond {
+		how += ", longest for " + short(longest.took())
+	}
+	w.linef("%s %s, before %s", w.style.paint("1", "Nothing went on for"), how, longest.before.Name)
 }
 
 // short is a duration for people, in three or four digits.

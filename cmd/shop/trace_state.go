@@ -219,7 +219,7 @@ func (f *orderTrace) printOthers(w *waterfall, others []recorder.Trace) {
 	if len(others) == 0 {
 		return
 	}
-	w.linef("%s that do not carry it on, such as reads:", count(len(others), "trace"))
+	w.linef("What else has to do with it, such as reads:")
 	for _, t := range others[:min(len(others), mostOthers)] {
 		failed := ""
 		if t.ErrorCount > 0 {

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (r *Recorder) List(f Filter) Answer {
 			if d := cmp.Compare(b.last-b.first, a.last-a.first); f.Slowest && d != 0 {
 				return d
 			}
-			return cmp.Compare(b.first, a.first)
+			return cmp.Or(cmp.Compare(b.first, a.first), bytes.Compare(a.id[:], b.id[:]))
 		})
 		found := make([]Trace, 0, f.Limit)
 		for _, t := range chosen[:min(len(chosen), f.Limit)] {

@@ -13,6 +13,8 @@ var runtime = dashboard{uid: "shop-runtime", title: "Shop: processes", about: "T
 			queries: []query{{"{{instance}}", `rate(process_cpu_seconds_total{NS}[$__rate_interval])` + ours}}},
 		{title: "Memory", unit: "bytes", about: "Resident. deploy/ allows a process 512 MiB.",
 			queries: []query{{"{{instance}}", `process_resident_memory_bytes{NS}` + ours}}, runbooks: []string{"ShopMemoryHigh"}},
+		{title: "Lines of the log left out", unit: "short", about: "A minute, by level: of a message that came more often than SHOP_LOG_LIMIT allows. Each process says in its log which.",
+			queries: []query{{"{{level}}", `sum by (level) (rate(shop_log_dropped_total{NS}[$__rate_interval])) * 60`}}},
 		{title: "File descriptors", unit: "percentunit", about: "Of those that the process may open.",
 			queries: []query{{"{{instance}}", `process_open_fds{NS} / process_max_fds{NS}` + ours}}, runbooks: []string{"ShopFileDescriptors"}},
 	}},

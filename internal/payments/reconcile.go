@@ -119,6 +119,7 @@ func (r *reconciler) try(ctx context.Context, a attempt) {
 // resolve takes one step towards knowing what became of a payment. Errors: sqldb.ErrUnavailable.
 func (m *Module) resolve(ctx context.Context, p payment) error {
 	answer, callErr := m.inquire(ctx, p)
+	m.unanswered(ctx, p, callErr)
 	return m.record(ctx, p, m.heard(ctx, answer, callErr))
 }
 

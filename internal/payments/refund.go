@@ -177,8 +177,8 @@ func (m *Module) sendRefund(ctx context.Context, r refund) error {
 	cctx, span := m.asking(cctx, telemetry.SpanRefund, r.reference)
 	answer, callErr := m.provider.Refund(cctx, provider.RefundRequest{Key: r.id, ChargeKey: r.paymentID, Amount: r.amount})
 	answered(span, string(answerTo(answer)), callErr)
-	if callErr != nil {
-		m.log.Info("the provider did not answer a refund", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(callErr))
+	if callErr != nil && ctx.Err() == nil {
+		m.log.Warn("the provider did not answer", telemetry.FieldsOf(ctx, r.reference), zap.String("refund_id", r.id), zap.Error(callErr))
 	}
 	return m.db.Write(ctx, r.reference, func(ctx context.Context, tx *sqldb.Tx) error {
 		return m.recordRefund(ctx, tx, r, answer, callErr)

@@ -56,9 +56,17 @@ func (m *Module) ask(p payment, question func(ctx context.Context, p payment) (p
 			return
 		}
 		answer, callErr := question(ctx, p)
+		m.unanswered(ctx, p, callErr)
 		if err := m.record(ctx, p, m.heard(ctx, answer, callErr)); err != nil {
 			m.log.Warn("payment not settled yet", telemetry.FieldsOf(ctx, p.reference), zap.String("payment_id", p.id), zap.Error(err))
 		}
+	}
+}
+
+// unanswered notes that the provider has not said what became of a payment. A shop that stops has not waited for the answer.
+func (m *Module) unanswered(ctx context.Context, p payment, callErr error) {
+	if callErr != nil && ctx.Err() == nil {
+		m.log.Warn("the provider did not answer", telemetry.FieldsOf(ctx, p.reference), zap.String("payment_id", p.id), zap.Int64("attempts", p.attempts), zap.Error(callErr))
 	}
 }
 

@@ -132,7 +132,7 @@ func several(t recorder.Trace) bool {
 // label is the span in words: its name, where it ran, what it was about, and how it ended.
 func (n *node) label(crew bool) string {
 	parts := []string{n.Name}
-	where := n.said(telemetry.ContextName)
+	where := n.where()
 	if crew {
 		process := strings.TrimSuffix(n.Service+"/"+n.Instance, "/")
 		where = strings.TrimPrefix(where+"@"+process, "@")
@@ -201,7 +201,7 @@ func (w *waterfall) summary(t spanTree) {
 		return
 	}
 	how := short(paused)
-	if paused-longest.took() >= time.Millisecond {
+	if longest.took() < paused*9/10 {
 		how += ", longest for " + short(longest.took())
 	}
 	w.linef("%s %s, before %s", w.style.paint("1", "Nothing went on for"), how, longest.before.Name)

@@ -19,6 +19,9 @@ type tracingConfig struct {
 	spans   int // that the recorder keeps; 0: there is none
 }
 
+// recordedPerSecond is how many of the traces that begin in a second the recorder takes where all that are sampled are exported.
+const recordedPerSecond = 20
+
 // stopExport is how long stopping waits for the collector to take the last spans.
 const stopExport = 2 * time.Second
 
@@ -70,6 +73,9 @@ func (h *host) openTracing(ctx context.Context) (err error) {
 	if c.spans > 0 && h.cfg.adminAddr != "" {
 		h.recorder = recorder.New(c.spans)
 		o.Recorder = h.recorder
+		if c.export {
+			o.Recorder = recorder.Thin(h.recorder, recordedPerSecond)
+		}
 	}
 	h.tracing, err = telemetry.OpenTracing(ctx, o)
 	return err

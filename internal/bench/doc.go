@@ -13,6 +13,7 @@
 //	reads     GET routes against a plain chi handler that answers the same bytes from memory
 //	edge      the flow with and without limits and bound
 //	split     the flow in one process, with payments in a process of its own, and with every context in its own, over NATS
+//	tracing   the flow untraced, as installed, and with a tenth and all of its orders exported to a collector
 //	start     time to /readyz, resident memory, and what an idle shop uses
 //
 // Absolute figures hold for one machine on one day; what counts are ratios of the same run. So the subjects take turns, all

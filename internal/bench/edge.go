@@ -14,10 +14,7 @@ var (
 // edge measures what limits and bound add to an order: the same flow with and without them, each in a shop of its own, taking turns. Tokens are asked for on both sides; what verifying one
 // costs, and what the whole edge costs a request, is in BenchmarkTheEdge of cmd/shop.
 func (b *bench) edge(ctx context.Context, rep int, kind string) error {
-	sides := []struct {
-		name     string
-		settings []string
-	}{{"limited", limited}, {"unlimited", unlimited}}
+	sides := []side{{"limited", limited}, {"unlimited", unlimited}}
 	if rep%2 == 0 { // nobody is always second
 		sides[0], sides[1] = sides[1], sides[0]
 	}

@@ -69,7 +69,7 @@ type bench struct {
 	journal journal
 }
 
-var allParts = []string{"flow", "anchors", "stored", "lines", "reads", "edge", "split", "start"}
+var allParts = []string{"flow", "anchors", "stored", "lines", "reads", "edge", "split", "tracing", "start"}
 
 func parseFlags(args []string, progress io.Writer) (*bench, error) {
 	b := &bench{places: map[string]*place{}}
@@ -177,7 +177,7 @@ func (b *bench) repetition(ctx context.Context, rep int) error {
 	parts := []struct {
 		name    string
 		measure func(context.Context, int, string) error
-	}{{"flow", b.flow}, {"anchors", b.measureAnchors}, {"stored", b.storedOrders}, {"lines", b.orderLines}, {"reads", b.reads}, {"edge", b.edge}, {"split", b.split}, {"start", b.start}}
+	}{{"flow", b.flow}, {"anchors", b.measureAnchors}, {"stored", b.storedOrders}, {"lines", b.orderLines}, {"reads", b.reads}, {"edge", b.edge}, {"split", b.split}, {"tracing", b.tracing}, {"start", b.start}}
 	var failed error
 	for _, part := range parts {
 		if !b.measures(part.name) {

@@ -22,6 +22,7 @@ func tables(all []record) map[string]string {
 		"reads":   readsTable(latest(all, "reads").shown()),
 		"edge":    edgeTable(latest(all, "edge").shown()),
 		"split":   splitTable(latest(all, "split").shown()),
+		"tracing": tracingTable(latest(all, "tracing").shown()),
 		"start":   startTable(latest(all, "start").shown()),
 		"memory":  memoryTable(latest(all, "start").shown(), flow),
 		"marks":   marksList(all),
@@ -247,6 +248,27 @@ func splitTable(s selection) string {
 		}
 	}
 	return markdown([]string{"", "clients", "", "orders/s", "÷ one process", "p50 ms", "p99 ms", "÷ one process", "CPU ms"}, rows)
+}
+
+// tracingTable compares orders of which some or all are traced to those of which none is.
+func tracingTable(s selection) string {
+	var rows [][]string
+	for _, subject := range s.subjects() {
+		for _, clients := range s.of(subject).distinct(clientsOf) {
+			at := func(name string) selection {
+				return s.of(subject).at(clients).where(func(r record) bool { return r.Route == name }).withCPU()
+			}
+			off := at(untraced)
+			for _, name := range []string{untraced, atRest, atTenth, atAll} {
+				g := at(name)
+				if len(g) == 0 {
+					continue
+				}
+				rows = append(rows, []string{subject, strconv.Itoa(clients), name, g.figure(perSecond).String(), g.over(off, perSecond).String(), g.figure(p50).String(), g.figure(cpuAll).String(), g.over(off, cpuAll).String()})
+			}
+		}
+	}
+	return markdown([]string{"", "clients", "traced", "orders/s", "÷ off", "p50 ms", "CPU ms", "÷ off"}, rows)
 }
 
 func startTable(s selection) string {

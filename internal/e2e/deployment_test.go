@@ -78,12 +78,13 @@ type deployment struct {
 	whole     *shop // for commands that look at all databases
 	processes []*process
 	front     *process // where clients come in
+	bus       string   // as SHOP_BUS_URL says it
 }
 
 // deploy starts a shop of that topology. url makes the place for one process's databases.
 func deploy(t testing.TB, tp topology, bus string, url func() string, environ ...string) *deployment {
 	t.Helper()
-	d := &deployment{t: t}
+	d := &deployment{t: t, bus: bus}
 	groups := tp.groups()
 	places := append([]string{}, environ...)
 	at := map[string]string{} // URL of the process that hosts a context

@@ -26,9 +26,10 @@ func systemOf(t Transport) string {
 	return "memory"
 }
 
-// sending begins the span of a letter on its way, from its row in the outbox until the transport has it, and puts it into the message; nil when the trace is not sampled.
+// sending begins the span of a letter on its way to a broker, from its row in the outbox until the broker has it, and puts it into the message; nil when the trace is not
+// sampled. Within a process nothing is sent: there the handler's span follows that of the publisher.
 func (e *Endpoint) sending(l *letter, p *parcel, msg *message.Message) trace.Span {
-	if !telemetry.SampledTraceparent(l.Traceparent) {
+	if _, local := e.cfg.Transport.(attacher); local || !telemetry.SampledTraceparent(l.Traceparent) {
 		return nil
 	}
 	ctx := telemetry.WithTraceparent(context.Background(), l.Traceparent)
@@ -58,7 +59,6 @@ func (d *delivery) begin(e *Endpoint) {
 
 func (d *delivery) attributes(e *Endpoint, operation string) []attribute.KeyValue {
 	all := []attribute.KeyValue{
-		telemetry.ContextName.String(e.cfg.Context),
 		telemetry.MessagingSystem.String(systemOf(e.cfg.Transport)), telemetry.MessagingDestination.String(d.handler.typ.Topic()),
 		telemetry.MessagingOperation.String(operation), telemetry.MessagingType.String("process"), telemetry.MessagingGroup.String(e.cfg.Context),
 		telemetry.MessageID.String(d.id), telemetry.MessageType.String(d.typ), telemetry.KeyAttribute(d.key),

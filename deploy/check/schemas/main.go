@@ -15,7 +15,7 @@ import (
 
 // kinds are the roots; what they refer to comes along.
 var kinds = []string{
-	"io.k8s.api.core.v1.Service", "io.k8s.api.core.v1.ServiceAccount", "io.k8s.api.apps.v1.Deployment", "io.k8s.api.batch.v1.Job",
+	"io.k8s.api.core.v1.Service", "io.k8s.api.core.v1.ServiceAccount", "io.k8s.api.core.v1.ConfigMap", "io.k8s.api.apps.v1.Deployment", "io.k8s.api.batch.v1.Job",
 	"io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler", "io.k8s.api.policy.v1.PodDisruptionBudget", "io.k8s.api.networking.v1.NetworkPolicy", "io.k8s.api.networking.v1.Ingress",
 }
 

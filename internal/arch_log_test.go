@@ -11,6 +11,7 @@ import (
 
 // ofTheProcess are functions whose context is that of the process: it ends their work, and leads to no request or message.
 var ofTheProcess = map[string]bool{
+	"cmd/shop/metering.go:closeMetering":                    true,
 	"cmd/shop/serve.go:serve":                               true,
 	"internal/platform/bus/amqpbus/subscriber.go:run":       true,
 	"internal/platform/bus/deadletters.go:replayLoop":       true,
@@ -21,6 +22,7 @@ var ofTheProcess = map[string]bool{
 	"internal/platform/bus/natsbus/stream.go:createStream":  true,
 	"internal/platform/bus/relay.go:run":                    true,
 	"internal/platform/bus/turn.go:consumeWhileLeading":     true,
+	"internal/platform/telemetry/metering.go:OpenMetering":  true,
 	"internal/platform/telemetry/tracing.go:OpenTracing":    true,
 }
 

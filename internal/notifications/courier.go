@@ -146,8 +146,11 @@ func (c *courier) decide(ctx context.Context, decided []decision) error {
 	return nil
 }
 
-// fields name an intent in the log, and nobody's address.
+// fields name an intent in the log, and nobody's address. They lead to its order's trace, if that is recorded.
 func (in intent) fields(ctx context.Context, more ...zap.Field) []zap.Field {
+	if in.Traceparent != "" {
+		ctx = telemetry.WithTraceparent(ctx, in.Traceparent)
+	}
 	return append([]zap.Field{telemetry.FieldsOf(ctx, in.OrderID), zap.String("notification_id", in.ID), zap.String("kind", string(in.Kind))}, more...)
 }
 

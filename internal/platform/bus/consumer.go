@@ -52,11 +52,11 @@ type delivery struct {
 	span     trace.Span      // of the attempt that runs, while its trace is sampled
 	failed   string          // traceparent of the attempt that failed last
 	done     func(error)     // acknowledges, or gives back
-	body     any         // decoded
-	broken   error       // why it cannot be decoded
-	began    time.Time   // the attempt that runs
-	attempts int         // that failed
-	waits    int         // times in a row that the database did not answer
+	body     any             // decoded
+	broken   error           // why it cannot be decoded
+	began    time.Time       // the attempt that runs
+	attempts int             // that failed
+	waits    int             // times in a row that the database did not answer
 	last     error
 }
 

@@ -14,28 +14,22 @@ import (
 	"shop/internal/platform/telemetry"
 )
 
-// Named is a transport that says what OpenTelemetry calls it: kafka, rabbitmq, nats.
+// Named is a transport to a broker: it says what OpenTelemetry calls that, such as kafka.
 type Named interface {
 	System() string
-}
-
-func systemOf(t Transport) string {
-	if n, ok := t.(Named); ok {
-		return n.System()
-	}
-	return "memory"
 }
 
 // sending begins the span of a letter on its way to a broker, from its row in the outbox until the broker has it, and puts it into the message; nil when the trace is not
 // sampled. Within a process nothing is sent: there the handler's span follows that of the publisher.
 func (e *Endpoint) sending(l *letter, p *parcel, msg *message.Message) trace.Span {
-	if _, local := e.cfg.Transport.(attacher); local || !telemetry.SampledTraceparent(l.Traceparent) {
+	broker, ok := e.cfg.Transport.(Named)
+	if !ok || !telemetry.SampledTraceparent(l.Traceparent) {
 		return nil
 	}
 	ctx := telemetry.WithTraceparent(context.Background(), l.Traceparent)
 	ctx, span := telemetry.StartAt(ctx, sqldb.Time(p.CreatedAt), telemetry.SpanSend+" "+p.Topic, trace.SpanKindProducer,
 		telemetry.ContextName.String(e.cfg.Context),
-		telemetry.MessagingSystem.String(systemOf(e.cfg.Transport)), telemetry.MessagingDestination.String(p.Topic),
+		telemetry.MessagingSystem.String(broker.System()), telemetry.MessagingDestination.String(p.Topic),
 		telemetry.MessagingOperation.String(telemetry.SpanSend), telemetry.MessagingType.String("send"),
 		telemetry.MessageID.String(l.ID), telemetry.MessageType.String(l.Type), telemetry.KeyAttribute(l.Key))
 	msg.Metadata[metaTraceparent] = telemetry.Traceparent(ctx)
@@ -57,11 +51,13 @@ func (d *delivery) begin(e *Endpoint) {
 	}
 }
 
+// attributes says which message it is. Within a process there is no messaging system to speak of, and the rest is in the span's name, and each attribute costs.
 func (d *delivery) attributes(e *Endpoint, operation string) []attribute.KeyValue {
-	all := []attribute.KeyValue{
-		telemetry.MessagingSystem.String(systemOf(e.cfg.Transport)), telemetry.MessagingDestination.String(d.handler.typ.Topic()),
-		telemetry.MessagingOperation.String(operation), telemetry.MessagingType.String("process"), telemetry.MessagingGroup.String(e.cfg.Context),
-		telemetry.MessageID.String(d.id), telemetry.MessageType.String(d.typ), telemetry.KeyAttribute(d.key),
+	all := make([]attribute.KeyValue, 0, 9)
+	all = append(all, telemetry.MessagingOperation.String(operation), telemetry.MessagingGroup.String(e.cfg.Context),
+		telemetry.MessageID.String(d.id), telemetry.MessageType.String(d.typ), telemetry.KeyAttribute(d.key))
+	if broker, ok := e.cfg.Transport.(Named); ok {
+		all = append(all, telemetry.MessagingSystem.String(broker.System()), telemetry.MessagingType.String("process"), telemetry.MessagingDestination.String(d.handler.typ.Topic()))
 	}
 	if d.attempts > 0 {
 		all = append(all, telemetry.MessageAttempt.Int(d.attempts+1))

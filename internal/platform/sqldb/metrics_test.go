@@ -24,7 +24,9 @@ func TestADatabaseTellsItsTransactionsAndItsConnections(t *testing.T) {
 		for name, m := range after {
 			require.Equal(t, "orders", label(m[0], "context"), name)
 		}
-		count := func(in map[string][]*dto.Metric, name string) uint64 { return in[name][0].GetHistogram().GetSampleCount() }
+		count := func(in map[string][]*dto.Metric, name string) uint64 {
+			return in[name][0].GetHistogram().GetSampleCount()
+		}
 		require.EqualValues(t, 3, count(after, "shop_db_transaction_duration_seconds")-count(before, "shop_db_transaction_duration_seconds"))
 		require.EqualValues(t, 3, count(after, "shop_db_transaction_jobs")-count(before, "shop_db_transaction_jobs"))
 		require.InDelta(t, 3, after["shop_db_commits_total"][0].GetCounter().GetValue()-before["shop_db_commits_total"][0].GetCounter().GetValue(), 0)

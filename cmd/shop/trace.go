@@ -109,12 +109,16 @@ type orderTrace struct {
 	Payment  *payments.Diagnosis `json:"payment"`         // of an order that waits for it
 	Messages []heldMessage       `json:"messages"`        // of the order, that lie somewhere
 	Unled    []string            `json:"unled,omitempty"` // contexts that the order waits for and that no process leads
+
+	Elsewhere *elsewhere `json:"elsewhere,omitempty"` // the process that has to do the next step, when it is another
+
+	api string // where it is told what an operator decides
 }
 
 // traceOrder shows the way of an order. Errors: exitError with exitFailed when there is no such order, with exitDependency when nothing can be read.
 func (p *program) traceOrder(ctx context.Context, cfg config, q traceQuestion, orderID string) error {
 	asked := askRecorders(ctx, q.admin, "order="+orderID)
-	found := orderTrace{OrderID: orderID, Traces: asked.traces, Messages: []heldMessage{}}
+	found := orderTrace{OrderID: orderID, Traces: asked.traces, Messages: []heldMessage{}, api: q.api}
 	way := slices.ContainsFunc(found.Traces, func(t recorder.Trace) bool { return carries(t, orderID) })
 
 	d := openReadable(ctx, cfg)

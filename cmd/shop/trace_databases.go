@@ -84,6 +84,7 @@ func (f *orderTrace) diagnose(ctx context.Context, cfg config, r readable, api s
 	if d.Waits == nil {
 		return nil
 	}
+	f.findElsewhere(ctx, cfg)
 	if db := r.of("payments"); db != nil && d.Waits.Step == "take_payment" {
 		p, err := payments.Diagnose(ctx, db.DB, f.OrderID)
 		if err == nil {

@@ -51,11 +51,18 @@ func (f *orderTrace) printState(w *waterfall, now time.Time) {
 	}
 	for _, name := range f.Unled {
 		w.alarm("No process leads %s: nobody sends its messages or does what is due. Start one that hosts it.", name)
-		w.next("shop serve", "with --contexts and the settings of the process that ended; if it runs: shop contexts")
 	}
+	switch {
+	case len(f.Unled) > 0:
+		w.next("shop serve", "with the settings of the process that ended")
+		w.next("shop doctor", "if it runs: whether it answers")
+	case f.waitsInOutbox(now):
+		w.next("shop doctor", "why nobody takes it: whether the broker answers, and whoever receives it")
+	}
+	f.printElsewhere(w)
 	if f.noReason() {
 		w.linef("No message of it is in an outbox or a dead letter that could be looked at: it is with the broker, or being worked on.")
-		w.next("shop contexts", "how far each context is behind")
+		w.next("shop doctor", "whether the broker answers, and what it has to do with")
 	}
 }
 
@@ -67,9 +74,14 @@ func (f *orderTrace) moves(m heldMessage, now time.Time) bool {
 	return m.Where == "outbox" && now.Sub(m.Since) < freshFor && !slices.Contains(f.Unled, m.Context)
 }
 
+// waitsInOutbox reports whether a message lies in an outbox for longer than it should.
+func (f *orderTrace) waitsInOutbox(now time.Time) bool {
+	return slices.ContainsFunc(f.Messages, func(m heldMessage) bool { return m.Where == "outbox" && !f.moves(m, now) })
+}
+
 // noReason reports whether the order waits for a context and nothing says why.
 func (f *orderTrace) noReason() bool {
-	return f.Order.Waits != nil && slices.Contains(contextNames(), f.Order.Waits.On) && len(f.Messages) == 0 && len(f.Unled) == 0 && (f.Payment == nil || f.Payment.NextAttempt == nil)
+	return f.Order.Waits != nil && slices.Contains(contextNames(), f.Order.Waits.On) && len(f.Messages) == 0 && len(f.Unled) == 0 && f.Elsewhere == nil && (f.Payment == nil || f.Payment.NextAttempt == nil)
 }
 
 func (f *orderTrace) printWait(w *waterfall, wait orders.Wait, now time.Time) {
@@ -77,15 +89,15 @@ func (f *orderTrace) printWait(w *waterfall, wait orders.Wait, now time.Time) {
 	switch {
 	case wait.On == "operator" && wait.Compensation:
 		w.alarm("%s could not be taken back (%s); an operator has to decide, %s.", wait.Step, wait.Error, since)
-		w.next(fmt.Sprintf(`curl -X POST …/v1/orders/%s/saga/retry -d '{"note":"why"}'`, f.OrderID), "or skip, or force: docs/how-to/end-a-stuck-compensation.md")
+		w.next(f.post("/v1/orders/"+f.OrderID+"/saga/retry", `{"note":"why"}`), "or skip, or force: docs/how-to/end-a-stuck-compensation.md")
 		return
 	case wait.Step == "dispatch":
 		w.linef("Its process has done its part: it waits to be dispatched, %s.", since)
-		w.next(fmt.Sprintf("curl -X POST …/v1/shipments/%s/dispatch", wait.ShipmentID), "when the carrier has it")
+		w.next(f.post("/v1/shipments/"+wait.ShipmentID+"/dispatch", `{"carrier":"NAME","tracking_number":"NUMBER"}`), "when the carrier has it")
 		return
 	case wait.Step == "delivery":
 		w.linef("It is on its way to the customer, %s.", since)
-		w.next(fmt.Sprintf("curl -X POST …/v1/shipments/%s/deliver", wait.ShipmentID), "when the customer has it")
+		w.next(f.post("/v1/shipments/"+wait.ShipmentID+"/deliver", "{}"), "when the customer has it")
 		return
 	}
 	what := wait.Step
@@ -132,7 +144,9 @@ func (f *orderTrace) printPayment(w *waterfall, now time.Time) {
 		w.linef("Its payment %s is %s.", p.PaymentID, p.Status)
 		return
 	}
-	w.next("shop contexts", "then the provider's own status, and the lines of the log with this order_id")
+	f.printLastFailure(w, now)
+	w.linef("  It goes on by itself once the provider answers. What it said is in the log of payments: \"the provider did not answer\", with this order_id.")
+	w.next("shop doctor", "for how many payments that is so, and since when; then the provider's own status page")
 }
 
 func times(n int64) string {
@@ -150,16 +164,13 @@ func again(at *time.Time, now time.Time) string {
 	if left := at.Sub(now); left > 0 {
 		return "next in " + short(left)
 	}
-	return "due " + short(now.Sub(*at)) + " ago"
+	return "due for " + short(now.Sub(*at))
 }
 
 // printMessage says where a message lies, and what to do about it.
 func (f *orderTrace) printMessage(w *waterfall, m heldMessage, now time.Time) {
 	if m.Where == "outbox" {
 		w.alarm("%s waits in the outbox of %s, for %s (message %s).", m.Type, m.Context, short(now.Sub(m.Since)), m.MessageID)
-		if !slices.Contains(f.Unled, m.Context) {
-			w.next("shop contexts", "whether others wait too: OUTBOX and AGE of "+m.Context+", and whether the broker answers: shop doctor")
-		}
 		return
 	}
 	switch m.State {

@@ -131,6 +131,7 @@ func TestNothingPrivateIsReadInLogsMetricsOrProblems(t *testing.T) {
 		for _, line := range lines {
 			require.True(t, json.Valid([]byte(line)), "not JSON: %s", line)
 		}
+		requireFields(t, lines)
 		secrets := map[string]string{"a token": p.token, "signature of a token": p.token[strings.LastIndexByte(p.token, '.')+1:], "an address": "203.0.113.77"}
 		for _, more := range []map[string]string{planted, passwords, v.sent} {
 			for name, secret := range more {
@@ -141,6 +142,33 @@ func TestNothingPrivateIsReadInLogsMetricsOrProblems(t *testing.T) {
 		require.Empty(t, revealed(string(exposed), secrets), "in the metrics")
 		require.Empty(t, v.problems, "in problems")
 	})
+}
+
+// requireFields requires of some kinds of lines that they lead to what they were written for.
+func requireFields(t *testing.T, lines []string) {
+	t.Helper()
+	want := map[string][]string{
+		"request":                                    {"trace_id", "span_id"},
+		"the mail server refuses a message":          {"trace_id", "order_id", "context"},
+		"a message could not be sent for the moment": {"trace_id", "order_id", "context"},
+		"replay failed":                              {"message_id", "context", "error"},
+	}
+	seen := map[string]int{}
+	for _, line := range lines {
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields))
+		msg, _ := fields["msg"].(string)
+		seen[msg]++
+		for _, field := range want[msg] {
+			require.NotEmpty(t, fields[field], "%s: %s", field, line)
+		}
+		if route, _ := fields["http.route"].(string); strings.HasPrefix(route, "/v1/orders/{id}/") {
+			require.Regexp(t, "^ord_", fields["order_id"], line)
+		}
+	}
+	for msg := range want {
+		require.Positive(t, seen[msg], msg)
+	}
 }
 
 // plantDeadLetters puts messages back to be applied that cannot be, with private things where other things belong.
@@ -217,7 +245,7 @@ func (v *varied) orders(n int) {
 			if i%10 == 9 {
 				body["items"] = []map[string]any{{"sku": "MUG", "quantity": 10_000}, {"sku": "MUG", "quantity": 10_000}}
 			}
-			a := v.send(v.running, "POST", "/v1/orders", body, "Idempotency-Key", fmt.Sprint("k", i))
+			a := v.send(v.running, "POST", "/v1/orders", body, "Idempotency-Key", fmt.Sprint("k", i), "Traceparent", fmt.Sprintf("00-%032x-00f067aa0ba902b7-01", i+1))
 			if i%5 == 0 && a.Status == http.StatusCreated {
 				v.send(v.running, "POST", "/v1/orders/"+a.Body["id"].(string)+"/cancel", map[string]any{"reason": planted["words"]})
 			}

@@ -75,7 +75,7 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("shop {{.Version}}\n")
-	root.AddCommand(p.serveCommand(), p.demoCommand(), p.importCommand(), p.tokenCommand(), p.migrateCommand(), p.auditCommand(), p.deadLettersCommand(), p.contextsCommand(), p.traceCommand(), p.doctorCommand(), p.logLevelCommand(), p.healthCheckCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.demoCommand(), p.importCommand(), p.tokenCommand(), p.migrateCommand(), p.auditCommand(), p.deadLettersCommand(), p.contextsCommand(), p.traceCommand(), p.doctorCommand(), p.rebuildCommand(), p.logLevelCommand(), p.healthCheckCommand(), p.versionCommand())
 	return root
 }
 

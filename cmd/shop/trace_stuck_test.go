@@ -127,7 +127,7 @@ func TestAnOrderIsTracedInAShopThatRunsOrByItsHistory(t *testing.T) {
 		require.Contains(c, r.stdout, "Its process has done its part: it waits to be dispatched")
 		require.NotContains(c, r.stdout, "is incomplete", r.stdout) // spans end from the inside out
 		require.Contains(c, r.stdout, "process shop.shipping.events")
-	}, tracePatience, 20*time.Millisecond)
+	}, tracePatience, 50*time.Millisecond)
 	require.Regexp(t, `\n +0\.00 ms .* POST /v1/orders  201\n`, r.stdout)
 	require.Regexp(t, `▏ {5,}process shop.payments.commands  \[payments\]  shop.payments.payment.take.v1`, r.stdout)
 	require.Regexp(t, `transaction orders.*\n.*▏ +(COMMIT|[A-Z]+ )`, r.stdout)
@@ -163,7 +163,7 @@ func TestAStuckOrderLeadsToItsCause(t *testing.T) {
 			require.NotNil(c, found.Order.Waits)
 			require.Equal(c, "take_payment", found.Order.Waits.Step)
 			require.NotNil(c, found.Payment)
-		}, tracePatience, 10*time.Millisecond)
+		}, tracePatience, 50*time.Millisecond)
 		s.stop()
 
 		r := traceIn(t, t.Context(), in.environ, id, "--admin", "127.0.0.1:1")

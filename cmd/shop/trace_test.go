@@ -21,6 +21,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"shop/internal/orders"
+	"shop/internal/payments"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/telemetry/recorder"
 )
@@ -260,4 +262,42 @@ func TestTracingThatMakesNoSenseOrFindsNobodySaysSo(t *testing.T) {
 	require.Equal(t, exitConfiguration, r.code)
 	require.Contains(t, r.stderr, "the recorder has nothing, and its history cannot be read: there is no "+nowhere)
 	require.Contains(t, r.stderr, "SHOP_TOKEN")
+}
+
+func TestWhatAnOpenOrderWaitsForIsToldWithWhatToType(t *testing.T) {
+	since, now := traceNoon.Add(-10*time.Minute), traceNoon
+	passed, ahead := traceNoon.Add(-time.Minute), traceNoon.Add(90*time.Second)
+	for _, c := range []struct {
+		of   orderTrace
+		want []string
+	}{
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "dispatch", On: "operator", Since: since, ShipmentID: "shp_1"}}},
+			[]string{"it waits to be dispatched, since 2026-11-22T11:50:00Z, for 10m0s.", `next: curl -X POST http://shop/v1/shipments/shp_1/dispatch -H "Authorization: Bearer $TOKEN"`}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "delivery", On: "carrier", Since: since, ShipmentID: "shp_1"}}},
+			[]string{"It is on its way to the customer", "/v1/shipments/shp_1/deliver"}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "take_payment", Compensation: true, On: "operator", Since: since, Error: "charge_disputed"}}},
+			[]string{"take_payment could not be taken back (charge_disputed); an operator has to decide", "http://shop/v1/orders/ord_1/saga/retry", `'{"note":"why"}'`, "end-a-stuck-compensation.md"}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "take_payment", Compensation: true, On: "payments", Since: since, Attempts: 3, Deadline: &ahead}},
+			Payment: &payments.Diagnosis{PaymentID: "pay_1", Status: "captured", Refund: &payments.Refunding{RefundID: "ref_1", Attempts: 2, NextAttempt: &ahead}}},
+			[]string{"It waits for take_payment to be taken back, by payments, since 2026-11-22T11:50:00Z, for 10m0s, asked for 3 times; it is asked for again in 1m30s",
+				"Its refund ref_1 is not confirmed by the payment provider: asked 2 times, next in 1m30s.", "next: shop doctor"}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "take_payment", On: "payments", Since: since, Attempts: 1, Deadline: &passed}},
+			Payment: &payments.Diagnosis{PaymentID: "pay_1", Status: "unknown", Attempts: 1, NextAttempt: &passed}},
+			[]string{"its deadline passed 1m0s ago, and then the order is cancelled", "The payment provider does not say what became of pay_1 (unknown): asked again once, due for 1m0s."}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "create_shipment", On: "shipping", Since: since, Attempts: 1}}},
+			[]string{"It waits for create_shipment, by shipping", "it is with the broker, or being worked on", "next: shop doctor"}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "create_shipment", On: "shipping", Since: since, Attempts: 1}},
+			Messages: []heldMessage{{Where: "outbox", Context: "orders", Type: "shop.shipping.shipment.create.v1", Since: now.Add(-time.Second)}}},
+			[]string{"1 message just written, and on its way."}},
+		{orderTrace{Order: &orders.Diagnosis{Waits: &orders.Wait{Step: "create_shipment", On: "shipping", Since: since, Attempts: 1}},
+			Messages: []heldMessage{{Where: "outbox", Context: "orders", Type: "shop.shipping.shipment.create.v1", MessageID: "m.1", Since: since}}},
+			[]string{"shop.shipping.shipment.create.v1 waits in the outbox of orders, for 10m0s (message m.1).", "next: shop doctor"}},
+	} {
+		c.of.OrderID, c.of.api = "ord_1", "http://shop"
+		var out bytes.Buffer
+		c.of.printState(&waterfall{text: &text{w: &out}, style: &style{}}, now)
+		for _, want := range c.want {
+			require.Contains(t, out.String(), want)
+		}
+	}
 }

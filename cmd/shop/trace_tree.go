@@ -195,10 +195,15 @@ func (n *node) work() string {
 	if n.in != "" {
 		return n.Name + " in " + n.in
 	}
-	if where := n.said(telemetry.ContextName); where != "" && !strings.HasSuffix(n.Name, " "+where) {
+	if where := n.where(); where != "" && !strings.HasSuffix(n.Name, " "+where) {
 		return n.Name + " [" + where + "]"
 	}
 	return n.Name
+}
+
+// where is the context that did it: who sent a message, or the group that applied it.
+func (n *node) where() string {
+	return cmp.Or(n.said(telemetry.ContextName), n.said(telemetry.MessagingGroup))
 }
 
 func later(a, b time.Time) time.Time {

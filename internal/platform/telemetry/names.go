@@ -26,7 +26,6 @@ const (
 	MessagingType        = semconv.MessagingOperationTypeKey
 	MessagingGroup       = semconv.MessagingConsumerGroupNameKey
 	MessageID            = semconv.MessagingMessageIDKey
-	ConversationID       = semconv.MessagingMessageConversationIDKey
 
 	DBSystem     = semconv.DBSystemNameKey
 	DBNamespace  = semconv.DBNamespaceKey

@@ -7,6 +7,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ var dashboards = []dashboard{overview, orders, messaging, databases, edge, runti
 
 func main() {
 	if len(os.Args) != 2 {
-		fail(fmt.Errorf("usage: dashboards DIRECTORY"))
+		fail(errors.New("usage: dashboards DIRECTORY"))
 	}
 	files, err := rendered()
 	if err != nil {

@@ -52,7 +52,10 @@ func Connect(url string, log *zap.Logger) (*Shared, error) {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	breaker := circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(redisFailures).WithDelay(redisPause).WithSuccessThreshold(1).
-		OnOpen(func(circuitbreaker.StateChangedEvent) {
+		OnOpen(func(e circuitbreaker.StateChangedEvent) {
+			if e.OldState != circuitbreaker.ClosedState {
+				return // it was told when it began
+			}
 			log.Warn("redis does not answer; going on without it", zap.String("redis", o.Addr))
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) { log.Info("redis answers again", zap.String("redis", o.Addr)) }).

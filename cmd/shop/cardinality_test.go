@@ -21,8 +21,8 @@ import (
 	"shop/internal/platform/metrics"
 )
 
-// Some of the currencies of ISO 4217: more than have series of their own.
-var manyCurrencies = strings.Fields("AED AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JOD JPY KES KRW KWD MAD MXN MYR NGN NOK NZD PEN PHP PKR " +
+// Some of the currencies of ISO 4217, beside EUR: more than have series of their own.
+var manyCurrencies = strings.Fields("AED AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP GBP HKD HUF IDR ILS INR ISK JOD JPY KES KRW KWD MAD MXN MYR NGN NOK NZD PEN PHP PKR " +
 	"PLN QAR RON RSD SAR SEK SGD THB TND TRY TWD UAH USD UYU VND XAF ZAR")
 
 // crowd is a shop with clients who try everything.
@@ -94,9 +94,15 @@ func (c *crowd) wander(round, i int) {
 	}
 }
 
-// buy places orders in one currency: one that is delivered as far as the shop can, one that is cancelled for a reason of its own, one that is declined and one for which there is no stock.
+// unlucky is how many clients in a round come to know all ways in which an order ends.
+const unlucky = 8
+
+// buy places an order in a currency. The unlucky pay in EUR and place three more: one that they cancel for a reason of their own, one that is declined and one for which there is no stock.
 func (c *crowd) buy(round, i int, currency string) {
 	n := fmt.Sprintf("%d-%d", round, i)
+	if i < unlucky {
+		currency = "EUR"
+	}
 	sku, key := "SKU"+n, func(what string) []string { return []string{"Idempotency-Key", what + n, "Prefer", "wait=20"} }
 	c.must(http.StatusCreated, c.send("127.0.0.1:1", c.staff, "PUT", "/v1/products/"+sku, object{"name": n, "price": object{"amount": 100, "currency": currency}}))
 	stock := object{"movements": []object{{"sku": sku, "quantity": 10, "reason": "received", "reference": n}}}
@@ -115,6 +121,9 @@ func (c *crowd) buy(round, i int, currency string) {
 		return placed.ID
 	}
 	order("keep", "pm_test_ok", 1)
+	if i >= unlucky {
+		return
+	}
 	c.must(http.StatusAccepted, c.send("127.0.0.1:1", customer, "POST", "/v1/orders/"+order("cancel", "pm_test_ok", 1)+"/cancel", object{"reason": "I " + n + " changed my mind"}))
 	order("decline", "pm_test_declined", 1)
 	order("short", "pm_test_ok", 100)
@@ -167,7 +176,7 @@ func (c *crowd) routes() map[string]bool {
 
 func TestTheNumberOfSeriesDoesNotDependOnWhatClientsSend(t *testing.T) {
 	c := openCrowd(t)
-	const clients, some = 300, metrics.MaxCurrencies + 4
+	const clients, some = 120, metrics.MaxCurrencies + unlucky
 	c.load(1, clients, manyCurrencies[:some])
 	first := c.series()
 	c.load(2, clients, manyCurrencies[some:])
@@ -181,7 +190,7 @@ func TestTheNumberOfSeriesDoesNotDependOnWhatClientsSend(t *testing.T) {
 		}[of]
 	}
 	for name, series := range second {
-		require.Len(t, series, len(first[name]), "%s has grown: %v", name, series)
+		require.LessOrEqual(t, len(series), len(first[name]), "%s has grown", name)
 		d := metrics.Find(name)
 		if d == nil {
 			require.True(t, strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_"), "%s is not in the table", name)
@@ -207,7 +216,7 @@ func TestTheNumberOfSeriesDoesNotDependOnWhatClientsSend(t *testing.T) {
 	for _, m := range second["shop_orders_cancelled_total"] {
 		reasons[labelOf(m, "reason")] = m.GetCounter().GetValue()
 	}
-	n := float64(len(manyCurrencies))
+	const n = float64(2 * unlucky)
 	require.Equal(t, map[string]float64{"out_of_stock": n, "payment_declined": n, "customer_request": n, "timed_out": 0, "failed": 0}, reasons)
 }
 

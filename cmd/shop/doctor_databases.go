@@ -177,9 +177,9 @@ func (d *doctor) judge(c *chart, p patient, s sqldb.State) {
 	case s.Recovering:
 		c.fail(check, exitConfiguration, "name the primary in "+d.origin(p.name), "%s is a standby and takes no writes", d.hostOfDatabase(p.name))
 	case !s.Fsync:
-		c.fail(check, exitFailed, "ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf()", lost, "fsync")
+		c.fail(check, exitFailed, "ALTER SYSTEM SET fsync = on, then pg_ctl reload", lost, "fsync")
 	case !s.FullPages:
-		c.fail(check, exitFailed, "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()", lost, "full_page_writes")
+		c.fail(check, exitFailed, "ALTER SYSTEM SET full_page_writes = on, then pg_ctl reload", lost, "full_page_writes")
 	case s.SyncCommit == "off":
 		c.fail(check, exitFailed, "see where it was turned off: ALTER SYSTEM, ALTER DATABASE or ALTER ROLE … RESET synchronous_commit", lost, "synchronous_commit")
 	default:

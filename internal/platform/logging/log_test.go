@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,19 +29,38 @@ type line map[string]any
 // newLog makes a log and the way to read it; each line must be one JSON object.
 func newLog(t *testing.T, o logging.Options) (*logging.Log, func() []line) {
 	t.Helper()
-	var out bytes.Buffer
-	o.Output = &out
+	out := &output{}
+	o.Output = out
 	l := logging.New(o)
 	return l, func() []line {
 		var all []line
-		for text := range strings.Lines(out.String()) {
+		for text := range strings.Lines(out.take()) {
 			var one line
 			require.NoError(t, json.Unmarshal([]byte(text), &one), text)
 			all = append(all, one)
 		}
-		out.Reset()
 		return all
 	}
+}
+
+// output is where a log is written to, also by timers.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// take is what was written since the last time.
+func (o *output) take() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.text.Reset()
+	return o.text.String()
 }
 
 func TestALineIsOneObjectWithTheNamesOfTheReference(t *testing.T) {

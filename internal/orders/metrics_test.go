@@ -140,8 +140,8 @@ func TestAScrapeReadsOnlyOrdersThatWait(t *testing.T) {
 		s.untilStep(s.place(), createShipment, completed)
 		s.rest()
 		numbers, explain := "generate_series(1, 20000) AS n(n)", "EXPLAIN "
-		if s.db.Dialect() == sqldb.SQLite {
-			numbers, explain = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 20000) SELECT n FROM c) AS n", "EXPLAIN QUERY PLAN "
+		if s.db.Dialect() == sqldb.SQLite { // whose plans do not depend on how many there are
+			numbers, explain = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100) SELECT n FROM c) AS n", "EXPLAIN QUERY PLAN "
 		}
 		columns := strings.Join(rowColumns[1:], ", ")
 		require.NoError(t, s.db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {

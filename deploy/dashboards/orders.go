@@ -24,7 +24,7 @@ var orders = dashboard{uid: "shop-orders", title: "Shop: the process of orders",
 	{"Payments and mails", []panel{
 		{title: "Payments without an answer", unit: "short", about: "The provider did not say what became of them. They are never taken for declined; the shop asks until it knows.",
 			queries: []query{{"unknown", `max(shop_payments_unknown{NS})`}}, runbooks: []string{"ShopPaymentsUnknown"}},
-		{title: "Mails that are not sent", unit: "short", about: "Mails to customers: pending wait for their turn, failed were given up.",
+		{title: "Mails that are not sent", unit: "short", about: "Mails to customers: pending wait for their turn, failed were given up; of unknown ones the mail server did not say whether it took them.",
 			queries: []query{{"{{state}}", `max by (state) (shop_mails{NS})`}}, runbooks: []string{"ShopMailsFailing", "ShopMailsWaiting"}},
 		{title: "Details that did not come", unit: "ops", about: "Parts of orders' details that another context did not give in time; the answer says so.",
 			queries: []query{{"{{part}}", `sum by (part) (rate(shop_order_details_unavailable_total{NS}[$__rate_interval]))`}}},

@@ -21,8 +21,8 @@ type endpointMetrics struct {
 
 func newMetrics(e *Endpoint) *endpointMetrics {
 	context, system := e.cfg.Context, "memory"
-	if named, ok := e.cfg.Transport.(interface{ System() string }); ok {
-		system = named.System()
+	if broker, ok := e.cfg.Transport.(Named); ok {
+		system = broker.System()
 	}
 	own, group := prometheus.Labels{"context": context}, prometheus.Labels{"messaging_consumer_group_name": context}
 	return &endpointMetrics{

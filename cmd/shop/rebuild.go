@@ -19,8 +19,8 @@ func (p *program) rebuildCommand() *cobra.Command {
 		Long: `Orders reads the events of every order and writes what the order looks like now into a table beside the live one, which then takes its place. It is for
 summaries that are wrong (shop audit, I11), or that a new version derives in another way.
 
-The shop may go on meanwhile: what happens to orders is in the new table too. Only while the tables change places do writes of orders wait: for about a
-second with a million orders. When the command is ended before, nothing has changed; run it again. Run one at a time.`,
+The shop may go on meanwhile: what happens to orders is in the new table too. Only while the tables change places do writes of orders wait.
+When the command is ended before, nothing has changed; run it again. Run one at a time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.configure(cmd)

@@ -108,6 +108,7 @@ func TestWhatHappensDuringARebuildIsInIt(t *testing.T) {
 		ignores[paymentsapi.TakePayment](s.payments.neighbour)
 		before := s.place()
 		s.untilStep(before, takePayment, started)
+		s.rest() // the question about the payment was heard, and ignored
 		s.behave()
 		var meanwhile string
 		done, err := other.Rebuild(t.Context(), &hook{step: func() { // the order is derived already
@@ -121,7 +122,8 @@ func TestWhatHappensDuringARebuildIsInIt(t *testing.T) {
 			s.rest()
 		}})
 		require.NoError(t, err)
-		require.Equal(t, Rebuilt{Orders: 2, CaughtUp: 1}, done, "the new one is found on the way, the old one is caught up with")
+		require.Positive(t, done.CaughtUp, "the old one changed after it was derived")
+		require.Equal(t, 3, done.Orders+done.CaughtUp, "the new one is found on the way, or caught up with")
 		require.Equal(t, string(Confirmed), s.read(before).Status)
 		require.Equal(t, string(Confirmed), s.read(meanwhile).Status)
 		s.sound()

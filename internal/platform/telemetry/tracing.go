@@ -45,7 +45,7 @@ func OpenTracing(ctx context.Context, o TracingOptions) (*Tracing, error) {
 		options = append(options, sdktrace.WithSpanProcessor(o.Recorder))
 	}
 	if o.Export {
-		exporter, err := otlptracegrpc.New(ctx)
+		exporter, err := newExporter(ctx, otlptracegrpc.NewClient())
 		if err != nil {
 			return nil, fmt.Errorf("exporting traces: %w", err)
 		}

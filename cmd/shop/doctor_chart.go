@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,7 +66,8 @@ type facts struct {
 	mu      sync.Mutex
 	clocks  []otherClock
 	servers []clusterUse
-	running bool // a shop answers on this machine
+	running bool     // a shop answers on this machine
+	unled   []string // contexts of the settings that no process leads
 }
 
 // otherClock is how far the clock of something else is ahead of this machine's.
@@ -88,6 +91,13 @@ func (f *facts) clock(c otherClock) {
 	f.clocks = append(f.clocks, c)
 }
 
+// lacks notes a context that no process leads.
+func (f *facts) lacks(context string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unled = append(f.unled, context)
+}
+
 func (f *facts) server(u clusterUse) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,6 +114,10 @@ const (
 func (d *doctor) conclude(c *chart) {
 	d.facts.mu.Lock()
 	defer d.facts.mu.Unlock()
+	if d.facts.running && len(d.facts.unled) > 0 {
+		c.warn("relay", "look again in ten seconds; if it stays so, see that their databases can be written to: "+stuckPage,
+			"a process runs, and none leads %s: nobody sends their messages, or does what is due", strings.Join(slices.Sorted(slices.Values(d.facts.unled)), ", "))
+	}
 	d.concludeClocks(c)
 	d.concludeConnections(c)
 }

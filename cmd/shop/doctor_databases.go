@@ -230,6 +230,9 @@ func (d *doctor) examineMessages(ctx context.Context, c *chart, p patient) error
 	if err != nil {
 		return err
 	}
+	if !led {
+		d.facts.lacks(p.name)
+	}
 	pending, oldest, err := p.module.Endpoint().Backlog(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,9 +32,12 @@ func (f *orderTrace) findElsewhere(ctx context.Context, cfg config) {
 	ctx, cancel := context.WithTimeout(ctx, elsewherePatience)
 	defer cancel()
 	e := &elsewhere{Context: f.Order.Waits.On, URL: at.String()}
-	if r, _, err := askReadiness(ctx, e.URL); err != nil {
+	switch r, _, err := askReadiness(ctx, e.URL); {
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Error = "not within " + elsewherePatience.String()
+	case err != nil:
 		e.Error = plainly(err)
-	} else {
+	default:
 		e.Status, e.Troubled = r.Status, r.troubled()
 	}
 	f.Elsewhere = e

@@ -44,11 +44,13 @@ func StartAt(ctx context.Context, at time.Time, name string, kind trace.SpanKind
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, spanContextOf(Traceparent(ctx)))
 	}
-	options := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(attributes...)}
+	options := append(make([]trace.SpanStartOption, 0, 2), trace.WithSpanKind(kind))
 	if !at.IsZero() {
 		options = append(options, trace.WithTimestamp(at))
 	}
-	return (*t).Start(ctx, name, options...)
+	ctx, span := (*t).Start(ctx, name, options...)
+	span.SetAttributes(attributes...) // which does not copy them once more, as the option does; what is sampled was decided before
+	return ctx, span
 }
 
 // StartRequest begins the trace of a request, or continues the one that its traceparent header names. The sampler decides whether the span is recorded.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/platform/bus/natsbus/natstest"
+	"shop/internal/platform/sqldb/pgtest"
 )
 
 // stuckPage is what somebody reads who has the id of a stuck order. The tests make such orders and type what it says.
@@ -153,6 +154,33 @@ func TestAnOrderBehindADeadLetterLeadsToIt(t *testing.T) {
 	require.Contains(t, operates(t, s, does.ends, "ORDER="+id), "payments/1 replayed")
 	p.becomes(id, "cancelled")
 	require.Contains(t, s.run("trace", id).stdout, id+" is cancelled; its process is compensated.")
+	require.Contains(t, s.run("deadletters", "list").stdout, "There are no dead letters.")
+	p.terminate()
+	s.audit()
+}
+
+func TestAnOrderThatWaitsForADatabaseThatIsDownLeadsToIt(t *testing.T) {
+	t.Parallel()
+	inventory := pgtest.Start(t) // of its own, so that it can be stopped
+	s := newEmptyShop(t, "sqlite:"+t.TempDir(), "SHOP_INVENTORY_DATABASE_URL="+inventory.URL())
+	atFixedPorts(t, s)
+	r := s.run("migrate", "up")
+	require.Equal(t, 0, r.code, r.stderr)
+	p := s.serve()
+	p.product("MUG", 1250, 100)
+	require.NoError(t, inventory.StopImmediate())
+	id := p.order("1")
+	says(t, s, id, "waits in the outbox of orders")
+
+	does := page(t, "The database of a context is down")
+	seen := operates(t, s, does.causes, "ORDER="+id)
+	require.Contains(t, seen, "not looked at: the outboxes and dead letters of inventory (database of inventory: database_unavailable")
+	require.Contains(t, seen, "shop.inventory.stock.reserve.v1 waits in the outbox of orders")
+	require.Regexp(t, `fail  inventory\.database +PostgreSQL on \S+ does not answer: .*SHOP_INVENTORY_DATABASE_URL`, seen)
+	require.Empty(t, does.ends)
+
+	require.NoError(t, inventory.Start())
+	p.becomes(id, "confirmed")
 	require.Contains(t, s.run("deadletters", "list").stdout, "There are no dead letters.")
 	p.terminate()
 	s.audit()

@@ -197,7 +197,7 @@ func (d *doctor) examineElsewhere(ctx context.Context, c *chart, name string, at
 	r, date, err := askReadiness(ctx, at.String())
 	half := time.Since(began) / 2
 	switch {
-	case err == errNoShop:
+	case errors.Is(err, errNoShop):
 		c.fail(check, exitConfiguration, "correct "+setting, "%s is no shop", at)
 		return
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -176,7 +177,7 @@ func (p *progress) show(now time.Time) {
 // counted is how much is done, of how much if that is known.
 func (p *progress) counted() string {
 	if p.total == 0 {
-		return fmt.Sprint(p.done)
+		return strconv.Itoa(p.done)
 	}
 	return fmt.Sprintf("%d/%d", p.done, p.total)
 }

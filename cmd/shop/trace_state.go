@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"shop/internal/orders"
@@ -203,7 +204,7 @@ func printHistory(w *waterfall, events []orders.TracedEvent) {
 		if i > 0 {
 			after = short(e.At.Sub(events[i-1].At))
 		}
-		rows[i] = []string{fmt.Sprint(e.Version), e.At.Format("2006-01-02T15:04:05.000000Z"), after, e.Type, orDash(e.TraceID), orDash(e.Cause)}
+		rows[i] = []string{strconv.FormatInt(e.Version, 10), e.At.Format("2006-01-02T15:04:05.000000Z"), after, e.Type, orDash(e.TraceID), orDash(e.Cause)}
 	}
 	w.table([]string{"#", "AT", "AFTER", "EVENT", "TRACE", "MESSAGE"}, rows)
 	if longest := longestStep(events); longest > 0 {

@@ -103,14 +103,14 @@ func (s *served) order(payment string, wait int) string {
 }
 
 // traceIn runs the command beside the shop.
-func traceIn(t require.TestingT, ctx context.Context, environ []string, args ...string) ran {
+func traceIn(ctx context.Context, t require.TestingT, environ []string, args ...string) ran {
 	var stdout, stderr bytes.Buffer
 	code := Run(ctx, append([]string{"trace"}, args...), environ, &stdout, &stderr)
 	return ran{code, stdout.String(), stderr.String()}
 }
 
-func traced(t require.TestingT, ctx context.Context, environ []string, args ...string) (found orderTrace) {
-	r := traceIn(t, ctx, environ, append(args, "-o", "json")...)
+func traced(ctx context.Context, t require.TestingT, environ []string, args ...string) (found orderTrace) {
+	r := traceIn(ctx, t, environ, append(args, "-o", "json")...)
 	require.Equal(t, exitOK, r.code, r.stderr)
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &found))
 	require.NotNil(t, found.Order)
@@ -122,7 +122,7 @@ func TestAnOrderIsTracedInAShopThatRunsOrByItsHistory(t *testing.T) {
 	id := s.order("pm_test_ok", 5)
 	var r ran
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		r = traceIn(c, t.Context(), s.environ, id, "--admin-addr", s.adminAddr)
+		r = traceIn(t.Context(), c, s.environ, id, "--admin-addr", s.adminAddr)
 		require.Equal(c, exitOK, r.code, r.stderr)
 		require.Contains(c, r.stdout, "Its process has done its part: it waits to be dispatched")
 		require.NotContains(c, r.stdout, "is incomplete", r.stdout) // spans end from the inside out
@@ -138,18 +138,18 @@ func TestAnOrderIsTracedInAShopThatRunsOrByItsHistory(t *testing.T) {
 	// From a machine without the databases, and with a recorder that cannot be reached.
 	away := []string{"SHOP_DATA=" + t.TempDir(), "SHOP_TOKEN=" + s.client.Token}
 	args := []string{"--admin", "127.0.0.1:1", "--url", s.api}
-	found := traced(t, t.Context(), away, append(args, id)...)
+	found := traced(t.Context(), t, away, append(args, id)...)
 	require.Equal(t, orders.Status("confirmed"), found.Order.Status)
 	require.Equal(t, "completed", found.Order.Saga)
 	require.Len(t, found.Order.Events, 5)
-	r = traceIn(t, t.Context(), away, append(args, id)...)
+	r = traceIn(t.Context(), t, away, append(args, id)...)
 	require.Regexp(t, `\n5  \S+Z  +\S+ m?s +shipment.created +- +-\n`, r.stdout)
 	require.Contains(t, r.stderr, "this is its history")
 	require.Contains(t, r.stderr, "the recorder of 127.0.0.1:1 was not asked")
-	r = traceIn(t, t.Context(), away, append(args, tracedOrder)...)
+	r = traceIn(t.Context(), t, away, append(args, tracedOrder)...)
 	require.Equal(t, ran{exitFailed, "", "shop: there is no order " + tracedOrder + "\n"}, r)
 	away[1] = "SHOP_TOKEN=nonsense"
-	r = traceIn(t, t.Context(), away, append(args, id)...)
+	r = traceIn(t.Context(), t, away, append(args, id)...)
 	require.Equal(t, exitFailed, r.code)
 	require.Contains(t, r.stderr, "401")
 }
@@ -159,14 +159,14 @@ func TestAStuckOrderLeadsToItsCause(t *testing.T) {
 		s := serveIn(t, append(in.environ, "SHOP_TRACE_SPANS=0")...)
 		id := s.order("pm_test_timeout", 0) // the provider takes the money and does not answer
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			found := traced(c, t.Context(), s.environ, id, "--admin-addr", s.adminAddr)
+			found := traced(t.Context(), c, s.environ, id, "--admin-addr", s.adminAddr)
 			require.NotNil(c, found.Order.Waits)
 			require.Equal(c, "take_payment", found.Order.Waits.Step)
 			require.NotNil(c, found.Payment)
 		}, tracePatience, 50*time.Millisecond)
 		s.stop()
 
-		r := traceIn(t, t.Context(), in.environ, id, "--admin", "127.0.0.1:1")
+		r := traceIn(t.Context(), t, in.environ, id, "--admin", "127.0.0.1:1")
 		require.Equal(t, exitOK, r.code, r.stderr)
 		require.Contains(t, r.stdout, id+" is pending; its process is running.\n")
 		require.Regexp(t, `It waits for take_payment, by payments, since \S+Z, for [0-9.]+ m?s; the order is cancelled in 9m\d+s, at \S+Z\.\n`, r.stdout)
@@ -183,7 +183,7 @@ func TestAStuckOrderLeadsToItsCause(t *testing.T) {
 				('payments', 'm.3', 'm', 8, 'shop.payments.payment.take.v1', 'ord_another', '{}', '{}', 'dead', 'no', 8, $2)`, id, sqldb.Micros(now.Add(-time.Hour)))
 		in.write("inventory", `INSERT INTO outbox (topic, messages, content, created_at) VALUES ('shop.inventory.events', 2, $1, $2)`,
 			`[{"i":"p.0","t":"shop.inventory.stock.reserved.v1","k":"`+id+`","b":{}},{"t":"shop.inventory.stock.reserved.v1","k":"ord_another","b":{}}]`, sqldb.Micros(now.Add(-3*time.Minute)))
-		r = traceIn(t, t.Context(), in.environ, id, "--admin", "127.0.0.1:1")
+		r = traceIn(t.Context(), t, in.environ, id, "--admin", "127.0.0.1:1")
 		require.Regexp(t, `shop.payments.payment.take.v1 is the dead letter (payments/\d+) of payments: payments could not apply it in 8 attempts, 1h0m\ds ago: no such column\n`+
 			`  next: shop deadletters show payments/\d+   # why\n  next: shop deadletters replay payments/\d+   # when the cause is mended\n`, r.stdout)
 		require.Regexp(t, `shop.payments.payment.cancel.v1 is parked behind the dead letter, as payments/\d+, for 1h0m\ds\.\n`, r.stdout)
@@ -191,13 +191,13 @@ func TestAStuckOrderLeadsToItsCause(t *testing.T) {
 		require.Contains(t, r.stdout, "No process leads inventory: ")
 		require.NotContains(t, r.stdout, "ord_another")
 		held := map[string]heldMessage{}
-		for _, m := range traced(t, t.Context(), in.environ, id, "--admin", "127.0.0.1:1").Messages {
+		for _, m := range traced(t.Context(), t, in.environ, id, "--admin", "127.0.0.1:1").Messages {
 			held[m.MessageID] = m
 		}
 		require.Equal(t, "dead", held["m.1"].State)
 		require.Equal(t, "parked", held["m.2"].State)
 		require.Equal(t, now.Add(-3*time.Minute), held["p.0"].Since)
 		require.NotContains(t, held, "m.3")
-		require.Equal(t, exitFailed, traceIn(t, t.Context(), in.environ, tracedOrder, "--admin", "127.0.0.1:1").code, "there is no such order")
+		require.Equal(t, exitFailed, traceIn(t.Context(), t, in.environ, tracedOrder, "--admin", "127.0.0.1:1").code, "there is no such order")
 	})
 }

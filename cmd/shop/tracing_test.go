@@ -43,6 +43,8 @@ func TestAWrongSettingOfTracesIsToldByItsName(t *testing.T) {
 	} {
 		_, err := c.tracing(c.given)
 		require.ErrorContains(t, err, want+":")
-		require.Equal(t, exitConfiguration, err.(*exitError).code)
+		var exit *exitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, exitConfiguration, exit.code)
 	}
 }

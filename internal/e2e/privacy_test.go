@@ -119,7 +119,7 @@ func TestNothingPrivateIsReadInLogsMetricsOrProblems(t *testing.T) {
 		})
 		metrics := p.do("GET", "/v1/products/MUG", nil) // whatever is counted last
 		require.Equal(t, 200, metrics.Status)
-		resp, err := http.Get(p.Admin + "/metrics")
+		resp, err := (&http.Client{Timeout: time.Minute}).Get(p.Admin + "/metrics")
 		require.NoError(t, err)
 		exposed, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)

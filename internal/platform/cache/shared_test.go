@@ -26,7 +26,7 @@ func TestThatRedisIsDownIsLoggedOnceAndNotWithEachAttempt(t *testing.T) {
 				return c.Ping(ctx).Err()
 			})
 			require.Error(t, err)
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // of a clock that the test makes
 		}
 		require.Greater(t, attempts, 10, "it is tried again")
 		require.Len(t, logs.All(), 1)

@@ -170,7 +170,7 @@ func TestAFloodIsCutAndCounted(t *testing.T) {
 		written := lines()
 		require.Len(t, written, 1000+(flood-1000)/100+100+(flood-100)/100+1)
 		require.Equal(t, "another line", written[len(written)-1]["msg"], "other lines are not drowned")
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // of a clock that the test makes
 		synctest.Wait()
 		told := lines()
 		require.Len(t, told, 1)
@@ -182,7 +182,7 @@ func TestAFloodIsCutAndCounted(t *testing.T) {
 
 		l.Info("asked")
 		require.Len(t, lines(), 1, "a new second")
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // of a clock that the test makes
 		require.Empty(t, lines(), "nothing to tell")
 	})
 }

@@ -324,7 +324,7 @@ func (l *lane) insist(batch []*job) (err error) {
 		}()
 	}
 	for ; ; attempt++ {
-		err := l.attempt(batch, assume, spans)
+		err := l.attempt(spans, batch, assume)
 		wrong := err != nil && assume
 		assume = false
 		switch {
@@ -365,7 +365,7 @@ func (l *lane) mayAssume(batch []*job) bool {
 
 // attempt is the one place where transactions begin and end.
 // spans is where the spans of its statements belong; nil when nobody wants them.
-func (l *lane) attempt(batch []*job, assume bool, spans context.Context) (err error) {
+func (l *lane) attempt(spans context.Context, batch []*job, assume bool) (err error) {
 	defer l.db.measure(time.Now(), len(batch), &err)
 	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
 	conn, err := l.dial(ctx)

@@ -37,7 +37,7 @@ func TestSpansReachACollectorWithTheNameOfTheirProcess(t *testing.T) {
 }
 
 func TestACollectorThatIsNotThereIsToldOnceAndEndsNothing(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once: an address where nobody listens
+	l, err := net.Listen("tcp", "127.0.0.1:0") // closed at once: an address where nobody listens
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+l.Addr().String())

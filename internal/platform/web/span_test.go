@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -56,7 +57,7 @@ func TestWhatFailedOnOurSideIsAnErrorAndWhatTheCallerGotWrongIsNot(t *testing.T)
 	s.send(t, "GET", "/bad-gateway", "")
 	require.Equal(t, "502", telemetrytest.Attributes(spans.One("GET /bad-gateway"))["error.type"])
 
-	_, err := http.Get(s.URL + "/broken-off") //nolint:noctx,bodyclose // there is no answer
+	_, err := (&http.Client{Timeout: time.Minute}).Get(s.URL + "/broken-off") //nolint:noctx,bodyclose // there is no answer
 	require.Error(t, err)
 	require.Equal(t, "aborted", telemetrytest.Attributes(spans.One("GET /broken-off"))["error.type"])
 }

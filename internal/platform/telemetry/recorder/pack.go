@@ -59,7 +59,7 @@ func pack(b []byte, s sdktrace.ReadOnlySpan) (packed []byte, order string, way b
 	switch s.SpanKind() {
 	case trace.SpanKindProducer, trace.SpanKindConsumer:
 		way = true
-	case trace.SpanKindServer:
+	default:
 		way = method == http.MethodPost && strings.HasSuffix(route, "/orders")
 	}
 	if len(order) > 64 { // it is none
@@ -86,8 +86,9 @@ func appendValue(b []byte, v attribute.Value) []byte {
 		return append(b, isFalse)
 	case attribute.STRING:
 		return appendText(append(b, isText), v.AsString())
+	default: // a list
+		return appendText(append(b, isText), v.String())
 	}
-	return appendText(append(b, isText), v.Emit()) // a list
 }
 
 // unpacker reads what pack wrote.
@@ -96,7 +97,7 @@ type unpacker []byte
 func (u *unpacker) count() int {
 	n, size := binary.Uvarint(*u)
 	*u = (*u)[size:]
-	return int(n) //nolint:gosec // the length of something in memory
+	return int(n)
 }
 
 func (u *unpacker) bytes(n int) []byte {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +60,7 @@ func traceOf(ctx context.Context) trace.TraceID { return trace.SpanContextFromCo
 func (p *process) ask(query string) Answer {
 	p.t.Helper()
 	w := httptest.NewRecorder()
-	p.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/traces?"+query, nil))
+	p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/traces?"+query, nil))
 	require.Equal(p.t, 200, w.Code, w.Body.String())
 	require.Equal(p.t, "application/json", w.Header().Get("Content-Type"))
 	dec := json.NewDecoder(w.Body)
@@ -254,12 +256,12 @@ func TestWhatASpanSaysIsCut(t *testing.T) {
 
 func TestAListIsChosenAndSorted(t *testing.T) {
 	p := newProcess(t, 100)
-	for i, took := range []time.Duration{30, 10, 20} {
-		_, s := p.begin(t.Context(), fmt.Sprint(int(took)), time.Duration(i)*time.Second, trace.SpanKindServer)
+	for i, took := range []int{30, 10, 20} {
+		_, s := p.begin(t.Context(), strconv.Itoa(took), time.Duration(i)*time.Second, trace.SpanKindServer)
 		if took == 10 {
 			s.SetStatus(codes.Error, "no")
 		}
-		s.End(trace.WithTimestamp(noon.Add(time.Duration(i)*time.Second + took*time.Millisecond)))
+		s.End(trace.WithTimestamp(noon.Add(time.Duration(i)*time.Second + time.Duration(took)*time.Millisecond)))
 	}
 	for query, want := range map[string][]string{
 		"": {"20", "10", "30"}, "sort=newest&limit=2": {"20", "10"}, "sort=slowest": {"30", "20", "10"}, "status=error": {"10"}, "slower=20ms": {"20", "30"}, "slower=1s": nil,
@@ -272,7 +274,7 @@ func TestAListIsChosenAndSorted(t *testing.T) {
 	}
 	for _, wrong := range []string{"status=bad", "slower=soon", "slower=-1s", "limit=0", "limit=1001", "limit=x", "sort=oldest", "trace=12", "trace=" + strings.Repeat("0", 32)} {
 		w := httptest.NewRecorder()
-		p.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/traces?"+wrong, nil))
+		p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/traces?"+wrong, nil))
 		require.Equal(t, 400, w.Code, wrong)
 		require.Contains(t, w.Body.String(), "expected", wrong)
 	}
@@ -292,7 +294,7 @@ func TestItStaysWithinItsBoundsWhateverHappens(t *testing.T) {
 				}
 				after := time.Duration(i) * time.Millisecond
 				var s trace.Span
-				ctx, s = p.begin(ctx, "span", after, trace.SpanKindConsumer, telemetry.OrderID.String(fmt.Sprintf("ord_%d", i%100)), attribute.String("text", strings.Repeat("x", i%900)))
+				ctx, s = p.begin(ctx, "span", after, trace.SpanKindConsumer, telemetry.OrderID.String(fmt.Sprintf("ord_%d", i%100)), attribute.String("text", strings.Repeat("x", i%900))) //nolint:fatcontext // a long trace is the point
 				if i%97 == 0 {
 					s.SetStatus(codes.Error, "no")
 				}
@@ -351,7 +353,7 @@ func TestAQueryIsAnsweredForAnEmptyRecorder(t *testing.T) {
 	require.Equal(t, []string{"two"}, names(p.ask("")))
 	require.NoError(t, p.ForceFlush(t.Context()))
 	w := httptest.NewRecorder()
-	p.Handler().ServeHTTP(w, httptest.NewRequest("DELETE", "/traces", nil))
+	p.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodDelete, "/traces", nil))
 	require.Equal(t, 405, w.Code)
 }
 

@@ -46,7 +46,7 @@ func TestAThinnedRecorderTakesWholeTracesAndWhateverFailed(t *testing.T) {
 	}
 	require.LessOrEqual(t, torn, seconds, "one at most when the rate changes")
 	require.Empty(t, failed, "each of these is there")
-	require.Greater(t, taken, 0)
+	require.Positive(t, taken)
 	require.Less(t, late, 3*20*4, "three seconds later, of 1000 traces a second 20 are taken, give or take chance")
-	require.Greater(t, late, 0)
+	require.Positive(t, late)
 }

@@ -97,6 +97,13 @@ deploy-check: ## deploy/ held against the program: compose.yaml, the Helm chart 
 	go -C deploy/check vet ./...
 	$(PGRUN) go -C deploy/check test -timeout 10m -count=1 ./... # what it reads lies outside of its module, where go test does not look for changes
 
+# A module of its own: the collector is a thousand packages, which take minutes to build the first time. Its ways to find what to ask, beside DNS, are left out.
+.PHONY: collector-check
+collector-check: export CGO_ENABLED = 0
+collector-check: ## deploy/collector.yaml in a real OpenTelemetry Collector, between a shop and a back end: which traces it keeps
+	go -C deploy/check/collector vet -tags remove_all_sd,enable_dns_sd ./...
+	go -C deploy/check/collector test -tags remove_all_sd,enable_dns_sd -timeout 10m $(FRESH) ./...
+
 .PHONY: clean
 clean: ## remove what make built
 	rm -rf bin

@@ -181,6 +181,7 @@ func TestPodsReachWhatTheyStandOnAndNothingElse(t *testing.T) {
 			require.Equal(t, process && topology != "payments-out", r.mayCall(t, pod, neighbour, 443), "%s asks the issuer for its keys", name)
 			require.Equal(t, name == "shop-notifications", r.mayCall(t, pod, neighbour, 587), name)
 			require.Equal(t, topology != "payments-out", r.mayCall(t, pod, neighbour, 5432), "%s, where the database is said to be elsewhere", name)
+			require.Equal(t, process && topology == "all-out", r.mayCall(t, pod, neighbour, 4317), "%s sends traces", name)
 			for _, at := range []int32{22, 80, 8081, 9200} {
 				require.False(t, r.mayCall(t, pod, neighbour, at), "%s at %d", name, at)
 			}

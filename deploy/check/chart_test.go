@@ -212,6 +212,8 @@ func TestATopologyThatCannotWorkIsRefused(t *testing.T) {
 		`{tokens: {jwksURL: "https://issuer.example/keys"}}`:                    "one of them",
 		`{mail: {existingSecret: shop-mail}}`:                                   "mail.from",
 		`{ingress: {enabled: true}}`:                                            "ingress.host is needed",
+		`{telemetry: {metrics: true}}`:                                          "telemetry.otlpEndpoint is needed",
+		`{telemetry: {sampler: some}}`:                                          "values don't meet the specifications of the schema",
 		`{processes: {rest: {contexts: [all, -payment]}}}`:                      "values don't meet the specifications of the schema",
 		`{processes: {rest: {contexts: []}}}`:                                   "values don't meet the specifications of the schema",
 		`{processes: {rest: {replicas: 2}}}`:                                    "values don't meet the specifications of the schema",

@@ -184,6 +184,8 @@ func (f *fleet) here(t *testing.T, env map[string]string) map[string]string {
 			env[name] = f.broker
 		case name == "SHOP_CACHE_URL":
 			env[name] = "redis://127.0.0.1:1" // it may be missing at any time
+		case name == "OTEL_EXPORTER_OTLP_ENDPOINT":
+			env[name] = "http://127.0.0.1:1" // so may the collector
 		case strings.HasPrefix(v, "http://"):
 			u, err := url.Parse(v)
 			require.NoError(t, err)

@@ -48,6 +48,7 @@
 - name: SHOP_MAX_CONCURRENT
   value: {{ int64 $values.maxConcurrent | quote }}
 {{- end }}
+{{- include "shop.telemetryVariables" $values.telemetry }}
 {{- with $values.env }}
 {{ toYaml . }}
 {{- end }}
@@ -87,5 +88,24 @@
 {{- with $tokens.defaultRole }}
 - name: SHOP_JWT_DEFAULT_ROLE
   value: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* What is sent to a collector. */}}
+{{- define "shop.telemetryVariables" -}}
+{{- if .otlpEndpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .otlpEndpoint | quote }}
+- name: OTEL_METRICS_EXPORTER
+  value: {{ ternary "otlp" "none" .metrics }}
+{{- else if .metrics }}{{- fail "telemetry.metrics: telemetry.otlpEndpoint is needed, where they are sent" -}}
+{{- end }}
+{{- with .sampler }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ . }}
+{{- end }}
+{{- with .samplerArg | toString }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ . | quote }}
 {{- end }}
 {{- end -}}

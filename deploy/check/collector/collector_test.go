@@ -56,6 +56,22 @@ func TestOfAllTracesThoseWithAnErrorAndSlowOnesAreKeptWhole(t *testing.T) {
 	}
 }
 
+func TestNoSpanSaysWhoTheCustomerIsOrHowHePays(t *testing.T) {
+	everything := backend(t)
+	c := run(t, everything, nil, nil, "")
+	shop := start(t, c.endpoint)
+	shop.ask(t, "POST", "/v1/customers", shop.customer, `{"name":"Ada Lovelace","email":"ada@analytical.example"}`)
+	shop.order(t, "pm_test_error_once")
+	shop.ask(t, "POST", "/v1/orders/"+shop.order(t, "pm_test_ok")+"/cancel", shop.customer, `{"reason":"changed my mind"}`)
+	shop.stop(t)
+	c.stop(t)
+	said := everything.said.String()
+	require.Contains(t, said, "POST /v1/customers")
+	for _, private := range []string{"Lovelace", "St James Square", "SW1Y", "analytical.example", "pm_test", shop.customer, shop.operator, "my mind"} {
+		require.NotContains(t, said, private)
+	}
+}
+
 func TestAShareOfOrdinaryTracesIsKept(t *testing.T) {
 	for _, test := range []struct {
 		share       string

@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+// subject is the customer, and the operator.
+const subject = "ada"
+
 // process is a shop that runs, on SQLite.
 type process struct {
 	cmd                *exec.Cmd
@@ -53,7 +56,7 @@ func start(t *testing.T, collector string) *process {
 	data, address := t.TempDir(), freeAddress(t)
 	p := &process{url: "http://" + address}
 	token := func(role string) string {
-		cmd := exec.CommandContext(t.Context(), program, "token", "--role", role, "--subject", "ada")
+		cmd := exec.CommandContext(t.Context(), program, "token", "--role", role, "--subject", subject)
 		cmd.Env = []string{"SHOP_DATA=" + data}
 		out, err := cmd.Output()
 		require.NoError(t, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ type sink struct {
 	url string
 
 	mu     sync.Mutex
+	said   strings.Builder // everything that arrived, as JSON
 	traces map[pcommon.TraceID]trace
 	news   chan struct{} // closed, and replaced, when something arrives
 }
@@ -42,8 +44,10 @@ func backend(t *testing.T) *sink {
 
 // Export implements the trace service.
 func (s *sink) Export(_ context.Context, in ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
+	text, err := in.MarshalJSON()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.said.Write(text)
 	for _, resource := range in.Traces().ResourceSpans().All() {
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
@@ -58,7 +62,7 @@ func (s *sink) Export(_ context.Context, in ptraceotlp.ExportRequest) (ptraceotl
 	}
 	close(s.news)
 	s.news = make(chan struct{})
-	return ptraceotlp.NewExportResponse(), nil
+	return ptraceotlp.NewExportResponse(), err
 }
 
 // all is what arrived until now.

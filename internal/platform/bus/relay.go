@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,10 +52,13 @@ type term struct {
 	flight
 }
 
-// gap is a range of ids that were not there when a higher one was: of transactions that commit later, or never.
+// gap is a range of ids that were not there when a higher one was: of transactions that commit later, or never. It is settled when it was read after all transactions that ran when
+// it was noticed had ended.
 type gap struct {
 	low, high int64
 	since     time.Time
+	horizon   int64 // first transaction id that was not given out when the gap had been noticed; 0: not known yet
+	settled   bool
 }
 
 func newRelay(e *Endpoint) *relay { return &relay{ep: e, wake: make(chan struct{}, 1)} }
@@ -117,6 +121,10 @@ func (t *term) round(ctx context.Context) (again bool, err error) {
 	t.setReading(true)
 	rows, err := t.above(ctx)
 	var late []parcel
+	var now snapshot
+	if err == nil {
+		now, err = t.snapshot(ctx)
+	}
 	if err == nil {
 		late, err = t.inGaps(ctx) // read after the rows above, and sent before them: none of these is there without the late ones that it follows
 	}
@@ -131,6 +139,7 @@ func (t *term) round(ctx context.Context) (again bool, err error) {
 	for i := range late {
 		t.hand(&late[i])
 	}
+	t.settleGaps(now)
 	t.noteGaps(rows)
 	for i := range rows {
 		t.hand(&rows[i])
@@ -145,8 +154,8 @@ func (t *term) setReading(reading bool) {
 	t.place.Unlock()
 }
 
-// handOver takes parcels that were committed a moment ago straight to the transport, without reading them. That is possible if they are the next ones; it
-// reports whether they were.
+// handOver takes parcels that were committed a moment ago straight to the transport, without reading them. That is possible if they are the next ones, and none that another
+// process has committed meanwhile may be before them; it reports whether it was.
 func (r *relay) handOver(rows [][]any, ids []int64) bool {
 	t := r.current.Load()
 	if _, async := r.ep.cfg.Transport.(asyncPublisher); t == nil || !async { // whoever committed must not wait for a broker
@@ -154,6 +163,9 @@ func (r *relay) handOver(rows [][]any, ids []int64) bool {
 	}
 	t.place.Lock()
 	defer t.place.Unlock()
+	if t.uncertain() {
+		return false
+	}
 	for i := range ids {
 		if t.reading || ids[i] != t.cursor+1+int64(i) {
 			return false
@@ -181,16 +193,50 @@ func (t *term) noteGaps(rows []parcel) {
 	now := time.Now()
 	for _, row := range rows {
 		if row.ID > t.cursor+1 && t.ep.cfg.DB.Dialect() == sqldb.Postgres {
-			t.gaps = append(t.gaps, gap{t.cursor + 1, row.ID - 1, now})
+			t.gaps = append(t.gaps, gap{low: t.cursor + 1, high: row.ID - 1, since: now})
 		}
 		t.cursor = row.ID
 	}
 	for len(t.gaps) > relayGaps { // what lies between the two is under way or gone, and is not sent again
 		t.gaps[1].low = t.gaps[0].low
+		t.gaps[1].settled = t.gaps[1].settled && t.gaps[0].settled
 		t.gaps = t.gaps[1:]
 	}
 	for len(t.gaps) > 0 && now.Sub(t.gaps[0].since) > relayLate {
 		t.gaps = t.gaps[1:]
+	}
+}
+
+// snapshot says which transactions run: those with lower ids than oldest have ended, and none has the id next or a higher one yet.
+type snapshot struct {
+	Oldest int64 `db:"oldest"`
+	Next   int64 `db:"next"`
+}
+
+// snapshot is asked for, if a gap is not settled, before the gaps are read.
+func (t *term) snapshot(ctx context.Context) (s snapshot, err error) {
+	if t.uncertain() {
+		err = t.ep.cfg.DB.Get(ctx, &s, `SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s`)
+	}
+	return s, err
+}
+
+// uncertain reports whether there is a gap that is not settled: rows may be in it that were committed since it was read, and what follows them must not be sent before.
+func (t *term) uncertain() bool {
+	return slices.ContainsFunc(t.gaps, func(g gap) bool { return !g.settled })
+}
+
+// settleGaps notes of gaps that were read after the snapshot what that says. An id is given out a moment before its transaction has one, so a gap that is settled is read again
+// all the same, until it is old.
+func (t *term) settleGaps(now snapshot) {
+	for i := range t.gaps {
+		switch g := &t.gaps[i]; {
+		case now.Next == 0 || g.settled:
+		case g.horizon == 0:
+			g.horizon = now.Next
+		default:
+			g.settled = now.Oldest >= g.horizon
+		}
 	}
 }
 

@@ -229,6 +229,52 @@ func TestADeposedLeaderDeletesNothingAndStepsDown(t *testing.T) {
 	})
 }
 
+// A row that another process committed late is in a gap that the relay has passed. What follows it, of the same key, may be written by the process that leads, and handed over.
+func TestWhatIsHandedOverDoesNotOvertakeWhatAnotherProcessCommittedLate(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	s := newStreet(t, url)
+	calm := func(context string, db *sqldb.DB) *Endpoint { // nobody tells its relay of anything but what it wrote itself
+		return NewEndpoint(Config{Context: context, DB: db, Transport: s.memory, Backoff: time.Millisecond, Poll: time.Hour})
+	}
+	s.from, s.to = calm("sender", s.sender), calm("receiver", s.receiver)
+	On(s.to, record)
+	start(t, s.from, s.to)
+	eventually(t, "it leads", s.from.Leading)
+	s.publish(happened{"other", 0})
+	applied(t, s.receiver, 1)
+
+	elsewhere := openContext(t, url, "sender")
+	there := calm("sender", elsewhere) // another process: it writes, and does not lead
+	written, commit, committed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		committed <- elsewhere.Write(context.Background(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+			if err := there.Publish(ctx, tx, happened{"key", 0}); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, `UPDATE leases SET token = token WHERE false`) // writes what was published
+			close(written)
+			<-commit
+			return err
+		})
+	}()
+	<-written
+	s.publish(happened{"other", 1}) // its row follows the one that is not committed yet
+	applied(t, s.receiver, 2)
+	close(commit)
+	require.NoError(t, <-committed)
+	s.publish(happened{"key", 1})
+	applied(t, s.receiver, 4)
+	require.Equal(t, []int{0, 1}, effectsOf(t, s.receiver)["key"])
+	for n := range 3 { // that an id never comes does not keep the relay from being quick for long
+		s.publish(happened{"other", 2 + n})
+		applied(t, s.receiver, 5+n)
+	}
+	now := s.from.relay.current.Load()
+	now.place.Lock()
+	defer now.place.Unlock()
+	require.False(t, now.uncertain(), "the gap is settled")
+}
+
 // replica is one of several processes: its own transport, its own connections, which can be cut or frozen as if it had died or stalled.
 type replica struct {
 	proxy            *dbtest.Proxy

@@ -11,6 +11,7 @@ import (
 
 	"shop/internal/platform/failpoint"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // flight keeps account of the rows of a term that are under way: from reading until the row is deleted. The transport reports from its own goroutines.
@@ -182,7 +183,7 @@ func (t *term) depart(to *topic, p *parcel) {
 	for i := range p.letters {
 		l := &p.letters[i]
 		if t.wasRefused(to) { // nothing overtakes what has to be sent again
-			t.settled(s, l.ID, errWithheld)
+			t.settled(s, l, errWithheld)
 			continue
 		}
 		msg := t.ep.message(l, p.CreatedAt)
@@ -193,13 +194,13 @@ func (t *term) depart(to *topic, p *parcel) {
 		if async != nil {
 			async.Send(p.Topic, msg, func(err error) {
 				sent(span, err)
-				t.settled(s, l.ID, err)
+				t.settled(s, l, err)
 			})
 			continue
 		}
 		err := t.ep.cfg.Transport.Publish(p.Topic, msg)
 		sent(span, err)
-		t.settled(s, l.ID, err)
+		t.settled(s, l, err)
 	}
 }
 
@@ -213,7 +214,7 @@ func (t *term) wasRefused(to *topic) bool {
 }
 
 // settled notes what became of a message. A parcel of which one message was refused is sent again as a whole: who has a message already knows it by its id.
-func (t *term) settled(s *shipment, messageID string, err error) {
+func (t *term) settled(s *shipment, l *letter, err error) {
 	s.topic.counters.count(err)
 	t.mu.Lock()
 	to := s.topic
@@ -227,7 +228,7 @@ func (t *term) settled(s *shipment, messageID string, err error) {
 			to.refused, to.until = true, time.Now().Add(wait)
 			if now := time.Now(); now.Sub(to.told) > relayTold {
 				to.told = now
-				t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", to.name), zap.String("message_id", messageID), zap.Error(err))
+				t.ep.cfg.Log.Warn("a message was not taken; it is sent again", zap.String("topic", to.name), telemetry.Fields(l.context()), zap.Error(err))
 			}
 			time.AfterFunc(wait, func() { signal(t.news) })
 		}

@@ -123,6 +123,16 @@ func (e *Endpoint) pack(rows [][]any) [][]any {
 	return packed
 }
 
+// context is what the letter is about, for a line of the log.
+func (l *letter) context() context.Context {
+	about := telemetry.SubjectOfMessage(l.ID, l.Key)
+	ctx := telemetry.WithSubject(context.Background(), &about)
+	if l.Traceparent != "" {
+		ctx = telemetry.WithTraceparent(ctx, l.Traceparent)
+	}
+	return ctx
+}
+
 // append writes the letter as JSON, with its id if it is the first of its parcel. Its body is JSON already.
 func (l letter) append(b []byte, first bool) []byte {
 	b = append(b, '{')

@@ -75,10 +75,13 @@ const orderPrefix = "ord_"
 // IsOrder reports whether a key is the id of an order.
 func IsOrder(key string) bool { return strings.HasPrefix(key, orderPrefix) }
 
-// KeyAttribute is the attribute for the key of a message: that of the order, when it is one.
+// KeyAttribute is the attribute for the key of a message: that of the order, when it is one. A customer's id, which may be an address, stays out.
 func KeyAttribute(key string) attribute.KeyValue {
-	if IsOrder(key) {
+	switch {
+	case IsOrder(key):
 		return OrderID.String(key)
+	case strings.Contains(key, "@"):
+		return MessageKey.String("*")
 	}
 	return MessageKey.String(key)
 }

@@ -33,3 +33,9 @@ func TestALineSaysWhatItIsAboutOnce(t *testing.T) {
 	require.Empty(t, said(telemetry.Fields(t.Context()).AddTo))
 	require.Equal(t, map[string]any{"context": "orders"}, said(telemetry.InContext("orders").AddTo))
 }
+
+func TestTheKeyOfAMessageIsItsOrderOrAnIDThatIsNoAddress(t *testing.T) {
+	require.Equal(t, telemetry.OrderID.String("ord_1"), telemetry.KeyAttribute("ord_1"))
+	require.Equal(t, telemetry.MessageKey.String("mug"), telemetry.KeyAttribute("mug"))
+	require.Equal(t, telemetry.MessageKey.String("*"), telemetry.KeyAttribute("ann@example.org"))
+}

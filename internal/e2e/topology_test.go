@@ -59,7 +59,7 @@ func TestTheSameOrdersHaveTheSameOutcomesHoweverTheShopIsCut(t *testing.T) {
 	for _, c := range cells {
 		t.Run(c.String(), func(t *testing.T) {
 			collector := otlptest.Start(t)
-			d := deploy(t, c.topology, startBus(t, c.bus), places(t, c.database), traced(collector)...)
+			d := deploy(t, c.topology, startBus(t, c.bus), places(t, c.database), traced(t, collector)...)
 			d.isOneTrace(collector, d.specification())
 			for _, p := range d.processes {
 				p.terminate()

@@ -2,20 +2,47 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"shop/internal/platform/telemetry/otlptest"
 )
 
-// traced makes the processes of a deployment export their spans to a receiver in the test.
-func traced(r *otlptest.Receiver) []string {
-	return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_METRICS_EXPORTER=none"}
+// traced makes the processes of a deployment export their spans to a receiver in the test, and send their mails, since these belong to the trace.
+func traced(t testing.TB, r *otlptest.Receiver) []string {
+	return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.Endpoint(), "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_METRICS_EXPORTER=none",
+		"SHOP_SMTP_URL=smtp://" + openLetterBox(t) + "?tls=none", "SHOP_MAIL_FROM=Tea Shop <orders@tea.example>"}
+}
+
+// letterBox takes every mail.
+type letterBox struct{}
+
+func (letterBox) Mail(string, *smtp.MailOptions) error { return nil }
+func (letterBox) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (letterBox) Reset()                               {}
+func (letterBox) Logout() error                        { return nil }
+func (letterBox) Data(r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	return err
+}
+
+func openLetterBox(t testing.TB) string {
+	t.Helper()
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return letterBox{}, nil }))
+	server.Domain = "mail.example"
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return l.Addr().String()
 }
 
 // steps are the messages of an order that is confirmed, and who sends them to whom.
@@ -71,6 +98,9 @@ func (d *deployment) missing(spans way, orderID string) (missing []string) {
 	}
 	if charge := ours.find("charge", d.service("payments"), "shop.order.id", orderID); charge == nil {
 		no("the provider is not asked")
+	}
+	if mail := ours.find("send mail", d.service("notifications"), "shop.order.id", orderID); mail == nil {
+		no("the customer is not written to")
 	}
 	if d.process("catalog") != d.process("orders") && ours.find("GET /v1/products", d.service("catalog"), "", "") == nil {
 		no("the catalog does not say the price")

@@ -157,6 +157,21 @@ func TestProcessesStartWhenWhatTheyNeedIsThereAndTellHowTheyAre(t *testing.T) {
 	}
 }
 
+func TestTheCollectorSendsTracesWhereSomebodySaidThatTheyGo(t *testing.T) {
+	exporters := func(p *types.Project) string { return value(p.Services["collector"], "SHOP_TRACES_EXPORTERS") }
+	require.Equal(t, "[debug]", exporters(composed(t)))
+
+	dir := filepath.Join(t.TempDir(), "deploy")
+	require.NoError(t, os.CopyFS(dir, os.DirFS("..")))
+	require.NoError(t, exec.Command(filepath.Join(dir, "new-env.sh")).Run())
+	env, err := os.ReadFile(filepath.Join(dir, ".env"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".env"), append(env, "SHOP_TRACES_ENDPOINT=http://tempo:4317\n"...), 0o600))
+	p := loaded(t, dir)
+	require.Equal(t, "[debug, otlp_grpc]", exporters(p))
+	require.Equal(t, "http://tempo:4317", value(p.Services["collector"], "SHOP_TRACES_ENDPOINT"))
+}
+
 func TestEveryContextOfComposeIsHostedOnceAndFoundByTheOthers(t *testing.T) {
 	all := contexts(t)
 	for _, profile := range []string{"monolith", "split"} {

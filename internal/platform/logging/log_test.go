@@ -245,9 +245,9 @@ func TestALevelForSomeTimeGoesBackByItself(t *testing.T) {
 		code, body := ask(l, "PUT", "/log-level?for=10m", `{"level":"debug"}`)
 		require.Equal(t, 200, code)
 		require.JSONEq(t, `{"level":"debug","configured":"warn","until":"2000-01-01T00:10:00Z"}`, body)
-		time.Sleep(9 * time.Minute) //nolint:forbidigo // of a clock that the test makes
+		time.Sleep(9 * time.Minute)                             //nolint:forbidigo // of a clock that the test makes
 		ask(l, "PUT", "/log-level?for=10m", `{"level":"info"}`) // anew: the first time does not count any more
-		time.Sleep(9 * time.Minute) //nolint:forbidigo // of a clock that the test makes
+		time.Sleep(9 * time.Minute)                             //nolint:forbidigo // of a clock that the test makes
 		synctest.Wait()
 		require.Equal(t, "info", l.Level.State().Level)
 		time.Sleep(time.Minute) //nolint:forbidigo // of a clock that the test makes

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/trace"
@@ -27,7 +29,7 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.next.RoundTrip(r)
 	}
 	ctx, span := telemetry.Start(r.Context(), r.Method+" "+t.upstream, trace.SpanKindClient,
-		telemetry.HTTPMethod.String(r.Method), telemetry.URLFull.String(r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath()), telemetry.ServerAddress.String(r.URL.Hostname()))
+		telemetry.HTTPMethod.String(r.Method), telemetry.URLFull.String(toldURL(r.URL)), telemetry.ServerAddress.String(r.URL.Hostname()))
 	if port, err := strconv.Atoi(r.URL.Port()); err == nil {
 		span.SetAttributes(telemetry.ServerPort.Int(port))
 	}
@@ -47,6 +49,24 @@ func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	res.Body = &tracedBody{ReadCloser: res.Body, span: span}
 	return res, nil
 }
+
+// toldURL is an address without its query, and with "*" for what in the path may be an address of a customer, a token or the number of a card: it may be what a client sent.
+func toldURL(u *url.URL) string {
+	segments := strings.Split(u.Path, "/")
+	for i, s := range segments {
+		if strings.Trim(s, letters) != "" || len(s) > longestID || len(s) >= shortestCard && strings.Trim(s, digits) == "" {
+			segments[i] = "*"
+		}
+	}
+	return u.Scheme + "://" + u.Host + strings.Join(segments, "/")
+}
+
+const (
+	digits       = "0123456789"
+	letters      = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-."
+	longestID    = 40
+	shortestCard = 12
+)
 
 // failureOf names the kind of a transport's error.
 func failureOf(err error) string {

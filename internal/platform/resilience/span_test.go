@@ -3,6 +3,7 @@ package resilience_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,4 +82,20 @@ func TestAQuestionInATraceThatIsNotSampledPassesAsItIs(t *testing.T) {
 		require.Equal(t, telemetry.Traceparent(ctx), <-heard)
 	}
 	require.Empty(t, spans.Started())
+}
+
+func TestWhatAClientMayHaveSentIsNotToldOfAnAddress(t *testing.T) {
+	spans := telemetrytest.Record(t)
+	u := newUpstream(t, answers)
+	c := newWorld(t, quick()).Caller("payments", u.url(), resilience.CallerOptions{})
+	ctx := telemetry.WithTraceparent(t.Context(), asking)
+	var answer map[string]any
+	for path, told := range map[string]string{
+		"/v1/customers/ann@example.org": "/v1/customers/*", "/v1/customers/ann%40example.org/x?email=a@b": "/v1/customers/*/x", "/v1/payments/pay_01m8323r84y788gfy1yf8hyne6": "/v1/payments/pay_01m8323r84y788gfy1yf8hyne6",
+		"/v1/products/4242424242424242": "/v1/products/*", "/v1/" + strings.Repeat("e", 41): "/v1/*", "/v1/products/mug.2": "/v1/products/mug.2",
+	} {
+		before := len(spans.Named("GET payments"))
+		require.NoError(t, c.Get(ctx, path, &answer))
+		require.Equal(t, u.url().String()+told, telemetrytest.Attributes(spans.Wait("GET payments", before+1)[before])["url.full"])
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,9 @@ func runningShop(t *testing.T, change func(*config)) (h *host, environ, args []s
 	require.NoError(t, err)
 	require.NoError(t, h.start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, h.stop()) })
+	require.Eventually(t, func() bool {
+		return !slices.ContainsFunc(h.modules, func(m hosted) bool { return !m.Endpoint().Leading() })
+	}, 20*time.Second, 5*time.Millisecond, "it leads all its contexts")
 	environ = []string{"SHOP_DATA=" + cfg.data, "SHOP_BUS_URL=" + cfg.busURL}
 	for name, at := range cfg.front.elsewhere {
 		environ = append(environ, contextVariable(name)+"="+at.String())

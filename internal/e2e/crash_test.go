@@ -22,7 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/platform/auth"
-	"shop/internal/platform/sqldb/dbtest"
 )
 
 // crashing is a real shop process that dies and is started again while clients keep ordering.
@@ -344,11 +343,11 @@ func (cl *crashClients) verifyAfter(wait func()) {
 var failpoints = []string{"before_commit", "after_commit", "before_publish", "after_publish", "before_ack", "after_ack", "before_delete"}
 
 func TestAShopThatIsKilledAtRandomLosesNothing(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) { crashAtRandom(t, url, 20) })
+	atOnce(t, func(t *testing.T, url string) { crashAtRandom(t, url, 20) })
 }
 
 func TestAShopThatDiesAtAnyBoundaryLosesNothing(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		c := newCrashing(t, url)
 		c.start()
 		c.stock()

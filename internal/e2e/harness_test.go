@@ -39,6 +39,7 @@ import (
 
 	"shop/internal/platform/auth"
 	"shop/internal/platform/bus/amqpbus/amqptest"
+	"shop/internal/platform/sqldb/dbtest"
 )
 
 // buildDir holds the programs that the tests of this run built.
@@ -449,4 +450,13 @@ func (s *shop) rows(db *sql.DB, query string) []string {
 	require.NoError(s.t, rows.Err())
 	slices.Sort(list)
 	return list
+}
+
+// atOnce is dbtest.EachURL with both databases at the same time: for tests that mostly wait, for processes that start and for what they have to finish.
+func atOnce(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		t.Parallel()
+		test(t, url)
+	})
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"shop/internal/platform/sqldb/dbtest"
 )
 
 // retailFile is a file in the format of the data set Online Retail with that many invoices, among them what cannot be ordered.
@@ -95,7 +93,7 @@ func importTwice(t *testing.T, s *shop, file string, orders int, flags ...string
 }
 
 func TestAnImportTwiceIsAnImportOnce(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) { importTwice(t, newShop(t, url), retailFile(t, 300), 300) })
+	atOnce(t, func(t *testing.T, url string) { importTwice(t, newShop(t, url), retailFile(t, 300), 300) })
 }
 
 func TestAnImportGoesIntoAShopThatRuns(t *testing.T) {

@@ -172,6 +172,7 @@ var killed = 3
 func TestProcessesThatAreKilledAtRandomLoseNothing(t *testing.T) {
 	for _, c := range []deployed{{out("payments"), "nats", "sqlite"}, {out("orders", "payments"), "nats", "postgres"}} {
 		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
 			d := deploy(t, c.topology, startBus(t, c.bus), places(t, c.database))
 			orders := d.clients()
 			orders.stock()

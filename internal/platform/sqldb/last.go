@@ -49,7 +49,7 @@ func (tx *Tx) commit(ctx context.Context) error {
 		return tx.failed
 	}
 	queued := append(tx.takeQueued(), tx.takeLast()...)
-	span := tx.statement("COMMIT", queued)
+	span := tx.statement(commit, queued)
 	err := translate(tx.conn.commit(ctx, queued))
 	tx.note(queued)
 	end(span, err)

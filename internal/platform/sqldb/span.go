@@ -48,7 +48,7 @@ func (l *lane) traced(batch []*job) (context.Context, trace.Span) {
 	return sctx, span
 }
 
-// statement begins the span of a round trip: a statement, and the rows that go out with it.
+// statement begins the span of a round trip: a statement, and the rows that go out with it. If the whole transaction is one round trip, its own span says what that was.
 func (tx *Tx) statement(query string, queued []manyRows) trace.Span {
 	if tx.spans == nil {
 		return nil
@@ -65,9 +65,17 @@ func (tx *Tx) statement(query string, queued []manyRows) trace.Span {
 		b.WriteString(name)
 		summary = b.String()
 	}
+	if query == commit && !tx.stated {
+		trace.SpanFromContext(tx.spans).SetAttributes(tx.db.attributes(summary, statements)...)
+		return nil
+	}
+	tx.stated = true
 	_, span := telemetry.Start(tx.spans, name, trace.SpanKindClient, tx.db.attributes(summary, statements)...)
 	return span
 }
+
+// commit is the statement that ends a transaction.
+const commit = "COMMIT"
 
 // readSpan begins the span of a statement outside transactions.
 func (db *DB) readSpan(ctx context.Context, query string) trace.Span {

@@ -43,6 +43,18 @@ func TestATransactionAndItsRoundTripsAreSpansOfTheTraceThatAskedForThem(t *testi
 	})
 }
 
+func TestATransactionOfOneRoundTripIsOneSpan(t *testing.T) {
+	eachKept(t, func(t *testing.T, db *sqldb.DB) {
+		spans := telemetrytest.Record(t)
+		ctx, _ := telemetry.StartRequest(t.Context(), "")
+		require.NoError(t, db.Write(ctx, "", queueing("a")))
+		require.Equal(t, []string{"transaction " + db.Context()}, spans.Names())
+		about := telemetrytest.Attributes(spans.One("transaction " + db.Context()))
+		require.Equal(t, "INSERT kept; COMMIT", about[telemetry.DBSummary])
+		require.Equal(t, "2", about[telemetry.DBBatchSize])
+	})
+}
+
 func TestASpanSaysWhyItsTransactionFailed(t *testing.T) {
 	eachKept(t, func(t *testing.T, db *sqldb.DB) {
 		spans := telemetrytest.Record(t)

@@ -20,6 +20,7 @@ type Tx struct {
 	dirty bool  // the present job changed the database, or its statement failed
 
 	spans   context.Context // where those of its statements belong; nil when nobody wants them
+	stated  bool            // one of them was begun
 	written []manyRows      // of statements that want to know
 	failed  error           // of the first statement that failed: nothing can be done in this transaction any more
 }

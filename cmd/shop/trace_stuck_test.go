@@ -130,7 +130,6 @@ func TestAnOrderIsTracedInAShopThatRunsOrByItsHistory(t *testing.T) {
 	}, tracePatience, 50*time.Millisecond)
 	require.Regexp(t, `\n +0\.00 ms .* POST /v1/orders  201\n`, r.stdout)
 	require.Regexp(t, `▏ {5,}process shop.payments.commands  \[payments\]  shop.payments.payment.take.v1`, r.stdout)
-	require.Regexp(t, `transaction orders.*\n.*▏ +(COMMIT|[A-Z]+ )`, r.stdout)
 	require.Contains(t, r.stdout, "Where the time went: ")
 	require.NotContains(t, r.stdout, "EVENT", "its history adds nothing")
 	require.Empty(t, r.stderr)

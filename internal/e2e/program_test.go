@@ -14,12 +14,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"shop/internal/platform/sqldb/dbtest"
 )
 
 func TestAShopServesStopsAndGoesOn(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newShop(t, url)
 		p := s.serve()
 		p.product("MUG", 1250, 100)
@@ -47,7 +45,7 @@ func TestAShopServesStopsAndGoesOn(t *testing.T) {
 }
 
 func TestTheAdminPortTellsHowTheShopIs(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newShop(t, url)
 		p := s.serve()
 		p.product("MUG", 1250, 100)
@@ -131,7 +129,7 @@ func demoDirectory(stdout string) string {
 }
 
 func TestMigrationsAreAppliedOnceAndListed(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newEmptyShop(t, url)
 		status := func() (applied, missing int) {
 			var all []struct {
@@ -170,7 +168,7 @@ func TestMigrationsAreAppliedOnceAndListed(t *testing.T) {
 }
 
 func TestAnAuditShowsWhatIsBroken(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newShop(t, url)
 		p := s.serve()
 		p.product("MUG", 1250, 100)
@@ -207,7 +205,7 @@ func TestAnAuditShowsWhatIsBroken(t *testing.T) {
 }
 
 func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newShop(t, url)
 		p := s.serve()
 		letter := func(messageID, typ string) {
@@ -255,7 +253,7 @@ func TestDeadLettersAreListedReplayedAndDiscarded(t *testing.T) {
 
 // F14: whoever was told that an order is taken finds it, nobody is told that something broke, and the end comes in time.
 func TestAShopThatIsStoppedUnderLoadFailsNobody(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		s := newShop(t, url)
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)

@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"shop/internal/platform/sqldb/dbtest"
 )
 
 func each(t *testing.T, test func(t *testing.T, h *house)) {
-	dbtest.EachURL(t, func(t *testing.T, url string) { test(t, openHouse(t, url, nil)) })
+	atOnce(t, func(t *testing.T, url string) { test(t, openHouse(t, url, nil)) })
 }
 
 func TestAnOrderGoesAllTheWayFromPostToDelivered(t *testing.T) {
@@ -100,7 +98,7 @@ func TestOneOrderForAnyNumberOfClicks(t *testing.T) {
 
 // F13: ten thousand buyers, a hundred units. Against the program itself, as a race detector in it would measure little else.
 func TestAHundredUnitsAreSoldExactlyOnceToTenThousandBuyers(t *testing.T) {
-	dbtest.EachURL(t, func(t *testing.T, url string) {
+	atOnce(t, func(t *testing.T, url string) {
 		const buyers, units = 10_000, 100
 		c := newCrashing(t, url)
 		c.start()

@@ -259,7 +259,7 @@ func TestALevelForSomeTimeGoesBackByItself(t *testing.T) {
 
 		ask(l, "PUT", "/log-level?for=10m", `{"level":"debug"}`)
 		ask(l, "PUT", "/log-level", `{"level":"debug"}`)
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) //nolint:forbidigo // of a clock that the test makes
 		synctest.Wait()
 		require.Equal(t, "debug", l.Level.State().Level, "it was set to stay")
 		l.Level.Set(zapcore.DebugLevel, time.Minute)

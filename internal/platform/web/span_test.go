@@ -57,7 +57,7 @@ func TestWhatFailedOnOurSideIsAnErrorAndWhatTheCallerGotWrongIsNot(t *testing.T)
 	s.send(t, "GET", "/bad-gateway", "")
 	require.Equal(t, "502", telemetrytest.Attributes(spans.One("GET /bad-gateway"))["error.type"])
 
-	_, err := (&http.Client{Timeout: time.Minute}).Get(s.URL + "/broken-off") //nolint:bodyclose // there is no answer
+	_, err := (&http.Client{Timeout: time.Minute}).Get(s.URL + "/broken-off")
 	require.Error(t, err)
 	require.Equal(t, "aborted", telemetrytest.Attributes(spans.One("GET /broken-off"))["error.type"])
 }

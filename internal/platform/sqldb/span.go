@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -155,7 +156,7 @@ func summarize(query string) string {
 		switch strings.ToUpper(w) {
 		case "INTO", "FROM", "UPDATE", "JOIN":
 			table := words[i+1]
-			if isName(table) && !contains(parts, table) {
+			if isName(table) && !slices.Contains(parts, table) {
 				parts = append(parts, table)
 			}
 		}
@@ -169,13 +170,4 @@ func isName(word string) bool {
 		return false
 	}
 	return strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") == ""
-}
-
-func contains(words []string, word string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }

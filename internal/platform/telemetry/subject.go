@@ -8,15 +8,11 @@ import (
 
 // FieldsOf is Fields of a line about an order, or about what another key names, where ctx does not say so: of what a timer found, of what a loop does for many.
 func FieldsOf(ctx context.Context, key string) zap.Field {
-	s := Subject{}
+	message := ""
 	if known := SubjectOf(ctx); known != nil {
-		s.MessageID = known.MessageID
+		message = known.MessageID
 	}
-	if IsOrder(key) {
-		s.OrderID = key
-	} else {
-		s.Key = key
-	}
+	s := SubjectOfMessage(message, key)
 	return Fields(WithSubject(ctx, &s))
 }
 

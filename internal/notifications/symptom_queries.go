@@ -16,29 +16,12 @@ const unsentAfter = time.Minute
 func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
 	const troubled = `SELECT count(*) AS n, coalesce(min(updated_at), 0) AS since, coalesce(min(id), '') AS sample FROM intents
 		WHERE state IN ('failed', 'unknown') AND state = $1`
-	var found []audit.Symptom
-	for _, s := range []struct {
-		name, query string
-		args        []any
-	}{
-		{"unsent", `SELECT count(*) AS n, coalesce(min(due_at), 0) AS since, coalesce(min(id), '') AS sample FROM intents WHERE due_at > 0 AND due_at < $1`,
-			[]any{sqldb.Micros(m.clock.Now().Add(-unsentAfter))}},
-		{"mail_unknown", troubled, []any{"unknown"}},
-		{"mail_failed", troubled, []any{"failed"}},
-	} {
-		var row struct {
-			audit.Symptom
-			At int64 `db:"since"`
-		}
-		if err := m.db.Get(ctx, &row, s.query, s.args...); err != nil {
-			return nil, err
-		}
-		if row.Count > 0 {
-			row.Name, row.Since = s.name, sqldb.Time(row.At)
-			found = append(found, row.Symptom)
-		}
-	}
-	return found, nil
+	return audit.Find(ctx, m.db,
+		audit.Look{Name: "unsent", Query: `SELECT count(*) AS n, coalesce(min(due_at), 0) AS since, coalesce(min(id), '') AS sample FROM intents WHERE due_at > 0 AND due_at < $1`,
+			Arg: sqldb.Micros(m.clock.Now().Add(-unsentAfter))},
+		audit.Look{Name: "mail_unknown", Query: troubled, Arg: "unknown"},
+		audit.Look{Name: "mail_failed", Query: troubled, Arg: "failed"},
+	)
 }
 
 var _ audit.Patient = (*Module)(nil)

@@ -13,29 +13,12 @@ const overdueAfter = time.Minute
 
 // Symptoms are orders that wait for a person (compensation_failed), and those whose deadline passed without anybody doing something about it (overdue). Errors: sqldb.ErrUnavailable.
 func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
-	var found []audit.Symptom
-	for _, s := range []struct {
-		name, query string
-		args        []any
-	}{
-		{"compensation_failed", `SELECT count(*) AS n, coalesce(min(updated_at), 0) AS since, coalesce(min(order_id), '') AS sample
-			FROM order_summaries WHERE saga_state = $1`, []any{"compensation_failed"}},
-		{"overdue", `SELECT count(*) AS n, coalesce(min(deadline_at), 0) AS since, coalesce(min(order_id), '') AS sample
-			FROM order_summaries WHERE open AND deadline_at < $1`, []any{sqldb.Micros(m.needs.Clock.Now().Add(-overdueAfter))}},
-	} {
-		var row struct {
-			audit.Symptom
-			At int64 `db:"since"`
-		}
-		if err := m.needs.DB.Get(ctx, &row, s.query, s.args...); err != nil {
-			return nil, err
-		}
-		if row.Count > 0 {
-			row.Name, row.Since = s.name, sqldb.Time(row.At)
-			found = append(found, row.Symptom)
-		}
-	}
-	return found, nil
+	return audit.Find(ctx, m.needs.DB,
+		audit.Look{Name: "compensation_failed", Query: `SELECT count(*) AS n, coalesce(min(updated_at), 0) AS since, coalesce(min(order_id), '') AS sample
+			FROM order_summaries WHERE saga_state = $1`, Arg: "compensation_failed"},
+		audit.Look{Name: "overdue", Query: `SELECT count(*) AS n, coalesce(min(deadline_at), 0) AS since, coalesce(min(order_id), '') AS sample
+			FROM order_summaries WHERE open AND deadline_at < $1`, Arg: sqldb.Micros(m.needs.Clock.Now().Add(-overdueAfter))},
+	)
 }
 
 var _ audit.Patient = (*Module)(nil)

@@ -15,31 +15,14 @@ const neglectedAfter = time.Minute
 // not (neglected). Errors: sqldb.ErrUnavailable.
 func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
 	late := sqldb.Micros(m.clock.Now().Add(-neglectedAfter))
-	var found []audit.Symptom
-	for _, s := range []struct {
-		name, query string
-		args        []any
-	}{
-		{"payment_unknown", `SELECT count(*) AS n, coalesce(min(created_at), 0) AS since, coalesce(min(id), '') AS sample
-			FROM payments WHERE next_attempt_at > 0 AND status = $1`, []any{"unknown"}},
-		{"refund_unknown", `SELECT count(*) AS n, coalesce(min(created_at), 0) AS since, coalesce(min(id), '') AS sample
-			FROM refunds WHERE next_attempt_at > 0 AND attempts > 0 AND status = $1`, []any{"pending"}},
-		{"neglected", `SELECT count(*) AS n, coalesce(min(next_attempt_at), 0) AS since, coalesce(min(id), '') AS sample
-			FROM payments WHERE next_attempt_at > 0 AND next_attempt_at < $1`, []any{late}},
-	} {
-		var row struct {
-			audit.Symptom
-			At int64 `db:"since"`
-		}
-		if err := m.db.Get(ctx, &row, s.query, s.args...); err != nil {
-			return nil, err
-		}
-		if row.Count > 0 {
-			row.Name, row.Since = s.name, sqldb.Time(row.At)
-			found = append(found, row.Symptom)
-		}
-	}
-	return found, nil
+	return audit.Find(ctx, m.db,
+		audit.Look{Name: "payment_unknown", Query: `SELECT count(*) AS n, coalesce(min(created_at), 0) AS since, coalesce(min(id), '') AS sample
+			FROM payments WHERE next_attempt_at > 0 AND status = $1`, Arg: "unknown"},
+		audit.Look{Name: "refund_unknown", Query: `SELECT count(*) AS n, coalesce(min(created_at), 0) AS since, coalesce(min(id), '') AS sample
+			FROM refunds WHERE next_attempt_at > 0 AND attempts > 0 AND status = $1`, Arg: "pending"},
+		audit.Look{Name: "neglected", Query: `SELECT count(*) AS n, coalesce(min(next_attempt_at), 0) AS since, coalesce(min(id), '') AS sample
+			FROM payments WHERE next_attempt_at > 0 AND next_attempt_at < $1`, Arg: late},
+	)
 }
 
 var _ audit.Patient = (*Module)(nil)

@@ -31,9 +31,10 @@ type databases []*database
 // Errors: exitError with exitConfiguration.
 func openDatabases(cfg config, statement time.Duration) (databases, error) {
 	var opened databases
+	turns := sqldb.NewTurns(0)
 	for _, c := range hostedSpecs(cfg.hosted) {
 		for _, name := range c.databaseNames() {
-			db, err := sqldb.Open(sqldb.Config{Context: name, URL: cfg.databases[name], Statement: statement})
+			db, err := sqldb.Open(sqldb.Config{Context: name, URL: cfg.databases[name], Statement: statement, Turns: turns})
 			if err != nil {
 				return nil, errors.Join(configError("%s: %w", databaseVariable(name), err), opened.close())
 			}

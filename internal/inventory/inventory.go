@@ -51,6 +51,9 @@ var (
 	_ audit.Auditor        = (*Module)(nil)
 )
 
+// company is how long a commitment may wait to share a transaction with others: its order is confirmed already, and the stock is held.
+const company = 20 * time.Millisecond
+
 // New builds the context. It does nothing until Start, except that it answers questions.
 func New(n Needs) *Module {
 	m := &Module{
@@ -82,6 +85,7 @@ func New(n Needs) *Module {
 	bus.Assume(m.endpoint, m.assumeHeld)
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ReleaseStock])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ShipStock])
+	bus.Patient[inventoryapi.CommitReservation](m.endpoint, company)
 	m.endpoint.WhileLeading(m.sweepLoop)
 	return m
 }

@@ -53,6 +53,9 @@ func Diagnose(ctx context.Context, db *sqldb.DB, orderID string) (Diagnosis, err
 		if err := json.Unmarshal(r.Metadata, &meta); err != nil {
 			return Diagnosis{}, fmt.Errorf("stream %s, event %d: %w", orderID, r.Version, err)
 		}
+		if meta.Trace == "" && i > 0 {
+			meta.Trace = d.Events[0].TraceID
+		}
 		rows[i] = r.record
 		d.Events = append(d.Events, TracedEvent{Version: r.Version, Type: r.Type, At: sqldb.Time(r.RecordedAt), TraceID: meta.Trace, Cause: meta.Cause})
 	}

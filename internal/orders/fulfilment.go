@@ -42,10 +42,15 @@ func (p *process) listen(ep *bus.Endpoint) {
 	on(p, ep, p.paymentCancelFailed)
 	on(p, ep, p.stockReleased)
 
+	bus.Patient[shippingapi.ShipmentCreated](ep, company)
+
 	on(p, ep, p.reservationExpiring)
 	on(p, ep, p.reservationLost)
 	on(p, ep, p.paymentRefunded)
 }
+
+// company is how long what follows after an order is confirmed may wait to share a transaction with others.
+const company = 20 * time.Millisecond
 
 // on registers a reaction. The order is the one that the message's key names; a key that names none is somebody else's business.
 func on[T bus.Body](p *process, ep *bus.Endpoint, react func(ctx context.Context, tx *sqldb.Tx, o Order, msg T) error) {

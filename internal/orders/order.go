@@ -67,6 +67,8 @@ type Order struct {
 	Cancelling Reason // why compensation runs, or ran; empty while the order goes forward
 	Detail     string // in words
 	Steps      [stepCount]Step
+
+	traceID string // of the request that placed it; empty once the order was read from the database
 }
 
 // Names of the steps of the process, in the order in which they run. Compensation runs in reverse.

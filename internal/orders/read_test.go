@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -108,15 +107,19 @@ func TestAnEventRemembersWhatCausedIt(t *testing.T) {
 			return err
 		}))
 		s.rest()
-		var rows []sqldb.JSON
-		require.NoError(t, s.db.Select(t.Context(), &rows, `SELECT metadata FROM events WHERE stream_id = $1 ORDER BY version`, id))
-		require.Len(t, rows, 5)
-		for i, row := range rows {
-			var m metadata
-			require.NoError(t, json.Unmarshal(row, &m))
-			require.Equal(t, trace, m.Trace, "event %d", i+1)
-			require.Equal(t, i > 0, m.Cause != "", "event %d", i+1)
+		const other = "0af7651916cd43dd8448eb211c80319c"
+		require.NoError(t, s.m.store.change(telemetry.WithTraceparent(t.Context(), "00-"+other+"-b7ad6b7169203331-01"), id, func(ctx context.Context, tx *sqldb.Tx, o Order) error {
+			_, err := s.m.store.append(ctx, tx, o, &shipped{ShipmentID: o.ShipmentID})
+			return err
+		}))
+		d, err := Diagnose(t.Context(), s.db, id)
+		require.NoError(t, err)
+		require.Len(t, d.Events, 6)
+		for i, e := range d.Events[:5] {
+			require.Equal(t, trace, e.TraceID, "event %d", i+1)
+			require.Equal(t, i > 0, e.Cause != "", "event %d", i+1)
 		}
+		require.Equal(t, other, d.Events[5].TraceID)
 	})
 }
 

@@ -55,7 +55,7 @@ func (s *store) beginNext(ctx context.Context) error {
 			}
 			steps = append(steps, createdTable.ReplaceAllString(live, "CREATE TABLE "+nextTable))
 		} else {
-			steps = append(steps, `CREATE TABLE `+nextTable+` (LIKE order_summaries INCLUDING ALL EXCLUDING INDEXES) WITH (fillfactor = 70)`,
+			steps = append(steps, `CREATE TABLE `+nextTable+` (LIKE order_summaries INCLUDING ALL EXCLUDING INDEXES) WITH (fillfactor = 50)`,
 				`ALTER TABLE `+nextTable+` ADD CONSTRAINT order_summaries_pkey_next PRIMARY KEY (order_id)`)
 			indexes, err := liveIndexes(ctx, tx)
 			if err != nil {

@@ -1,8 +1,8 @@
 package orders
 
 import (
-	"encoding/json"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,7 +10,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"shop/internal/inventory/inventoryapi"
-	"shop/internal/platform/sqldb"
 	"shop/internal/platform/sqldb/dbtest"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/telemetry/telemetrytest"
@@ -38,14 +37,12 @@ func (s *shop) placeIn(traceparent string) string {
 // tracesOf are the traces that an order's events name, each once.
 func (s *shop) tracesOf(id string) []string {
 	s.t.Helper()
-	var rows []sqldb.JSON
-	require.NoError(s.t, s.db.Select(s.t.Context(), &rows, `SELECT metadata FROM events WHERE stream_id = $1 ORDER BY version`, id))
-	seen, traces := map[string]bool{}, []string(nil)
-	for _, row := range rows {
-		var m metadata
-		require.NoError(s.t, json.Unmarshal(row, &m))
-		if !seen[m.Trace] {
-			seen[m.Trace], traces = true, append(traces, m.Trace)
+	d, err := Diagnose(s.t.Context(), s.db, id)
+	require.NoError(s.t, err)
+	var traces []string
+	for _, e := range d.Events {
+		if !slices.Contains(traces, e.TraceID) {
+			traces = append(traces, e.TraceID)
 		}
 	}
 	return traces

@@ -146,7 +146,7 @@ func replay(rows []record) ([]Order, error) {
 
 // metadata is what an event remembers of why it was recorded.
 type metadata struct {
-	Trace string `json:"trace,omitempty"`
+	Trace string `json:"trace,omitempty"` // empty: that of the order's first event
 	Span  string `json:"span,omitempty"`  // in that trace, if it is recorded
 	Cause string `json:"cause,omitempty"` // id of the message
 }
@@ -159,11 +159,16 @@ func metadataOf(ctx context.Context) metadata {
 // process was faster.
 func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...event) (Order, error) {
 	now := s.clock.Now()
-	meta, err := json.Marshal(metadataOf(ctx))
+	fresh, counts, why := o.Version == 0, tally{events: events}, metadataOf(ctx)
+	if fresh {
+		o.traceID = why.Trace
+	} else if why.Trace == o.traceID {
+		why.Trace = ""
+	}
+	meta, err := json.Marshal(why)
 	if err != nil {
 		return o, err
 	}
-	fresh, counts := o.Version == 0, tally{events: events}
 	for _, e := range events {
 		data, err := json.Marshal(e)
 		if err != nil {

@@ -2,6 +2,7 @@ package shipping
 
 import (
 	"context"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -37,6 +38,9 @@ var (
 	_ audit.Auditor       = (*Module)(nil)
 )
 
+// company is how long a shipment may wait to share a transaction with others: its order is confirmed already.
+const company = 20 * time.Millisecond
+
 // New builds the context. It handles no message until Start.
 func New(n Needs) *Module {
 	if n.Home == "" {
@@ -54,6 +58,7 @@ func New(n Needs) *Module {
 	bus.Prefetch(m.endpoint, prefetch[shippingapi.CreateShipment])
 	bus.Prefetch(m.endpoint, prefetch[shippingapi.CancelShipment])
 	bus.Assume(m.endpoint, assumeNew)
+	bus.Patient[shippingapi.CreateShipment](m.endpoint, company)
 	bus.On(m.endpoint, m.create)
 	bus.On(m.endpoint, m.cancel)
 	return m

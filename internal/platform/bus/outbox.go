@@ -49,7 +49,7 @@ type letter struct {
 	ID          string          `json:"i,omitempty"` // empty: that of the parcel's first message, with its own place
 	Type        string          `json:"t"`
 	Key         string          `json:"k"`
-	Traceparent string          `json:"tp,omitempty"`
+	Traceparent string          `json:"tp,omitempty"` // in the outbox, of a trace that is not recorded: its id alone
 	Correlation string          `json:"co,omitempty"` // empty: its own id
 	Causation   string          `json:"ca,omitempty"`
 	Body        json.RawMessage `json:"b"`
@@ -141,7 +141,7 @@ func (l letter) append(b []byte, first bool) []byte {
 	}
 	b = appendString(append(b, `"t":`...), l.Type)
 	b = appendString(append(b, `,"k":`...), l.Key)
-	for _, field := range [...]struct{ name, value string }{{`,"tp":`, l.Traceparent}, {`,"co":`, l.Correlation}, {`,"ca":`, l.Causation}} {
+	for _, field := range [...]struct{ name, value string }{{`,"tp":`, telemetry.Abridge(l.Traceparent)}, {`,"co":`, l.Correlation}, {`,"ca":`, l.Causation}} {
 		if field.value != "" {
 			b = appendString(append(b, field.name...), field.value)
 		}
@@ -165,8 +165,10 @@ func (p *parcel) open() error {
 	if err := json.Unmarshal(p.Content, &p.letters); err != nil {
 		return fmt.Errorf("outbox row %d: %w", p.ID, err)
 	}
-	for i := 1; i < len(p.letters); i++ {
-		if l := &p.letters[i]; l.ID == "" {
+	for i := range p.letters {
+		l := &p.letters[i]
+		l.Traceparent = telemetry.Unabridged(l.Traceparent)
+		if l.ID == "" {
 			parcel, _ := placeOf(p.letters[0].ID)
 			l.ID = messageID(parcel, i)
 		}

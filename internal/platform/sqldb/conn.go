@@ -14,7 +14,7 @@ type conn interface {
 	exec(ctx context.Context, queued []manyRows, query string, args []any) (changed int64, err error)
 	get(ctx context.Context, queued []manyRows, dest any, query string, args []any) error
 	selectAll(ctx context.Context, queued []manyRows, dest any, query string, args []any) error
-	commit(ctx context.Context, queued []manyRows) error
+	commit(ctx context.Context, queued []manyRows, turn *turn) error // ends the turn when all that is left is to wait for the disk
 	rollback(ctx context.Context) error
 	close() // its state is unknown; the server rolls back what was open
 }
@@ -75,10 +75,11 @@ func (c *sqliteConn) begin(ctx context.Context) error {
 	return err
 }
 
-func (c *sqliteConn) commit(ctx context.Context, queued []manyRows) error {
+func (c *sqliteConn) commit(ctx context.Context, queued []manyRows, turn *turn) error {
 	if err := c.write(ctx, queued); err != nil {
 		return err
 	}
+	turn.end()
 	_, err := c.ExecContext(ctx, "COMMIT")
 	return err
 }

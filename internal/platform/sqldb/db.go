@@ -20,6 +20,7 @@ type DB struct {
 	write   *sqlx.DB
 	read    *sqlx.DB
 	lanes   []*lane
+	turns   *turnstile
 	stats   Stats
 	metrics dbMetrics
 
@@ -34,7 +35,7 @@ type DB struct {
 const maxPrepared = 500
 
 func start(cfg Config, d Dialect, write, read *sqlx.DB) *DB {
-	db := &DB{cfg: cfg, dialect: d, write: write, read: read, metrics: newMetrics(cfg.Context), prepared: map[string]*sqlx.Stmt{}}
+	db := &DB{cfg: cfg, dialect: d, write: write, read: read, turns: cfg.Turns.of(d), metrics: newMetrics(cfg.Context), prepared: map[string]*sqlx.Stmt{}}
 	for range cfg.Lanes {
 		l := newLane(db)
 		db.lanes = append(db.lanes, l)

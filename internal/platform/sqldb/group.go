@@ -63,7 +63,8 @@ type job struct {
 	ctx     context.Context
 	done    func(error)
 	err     error
-	counted bool // takes room in the lane's queue
+	counted bool      // takes room in the lane's queue
+	until   time.Time // its patience ends
 }
 
 // Write runs fn in a transaction and returns when it is durable. Jobs with the same key run in the order of their calls. fn may run several times; see the package comment.
@@ -124,16 +125,14 @@ type lane struct {
 	db   *DB
 	conn conn
 
-	room chan struct{} // bounds the jobs of those who can wait
-	wake chan struct{} // something was pushed, or the lane was closed
+	room   chan struct{} // bounds the jobs of those who can wait
+	wake   chan struct{} // something was pushed, or the lane was closed
+	enough *time.Timer   // ends the patience of the least patient
 
 	mu      sync.Mutex
 	waiting []*job
+	hurried int // of these, without patience
 	closed  bool
-
-	patient []*job      // wait for a transaction of others
-	enough  *time.Timer // ends the patience of the least patient,
-	until   time.Time   // at this time
 
 	cautious int  // for how many batches
 	spoiler  *job // whose error ended the last attempt; nil when it was none of a single job
@@ -146,12 +145,18 @@ func newLane(db *DB) *lane {
 }
 
 func (l *lane) push(j *job) error {
+	if j.Patience > 0 {
+		j.until = time.Now().Add(j.Patience)
+	}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return &dbError{ErrUnavailable, fmt.Errorf("database of %s is closed", l.db.cfg.Context)}
 	}
 	l.waiting = append(l.waiting, j)
+	if j.Patience == 0 {
+		l.hurried++
+	}
 	l.mu.Unlock()
 	l.signal()
 	return nil
@@ -173,91 +178,101 @@ func (l *lane) close() {
 }
 
 func (l *lane) run() {
-	for {
-		batch, open := l.gather()
-		if len(batch) > 0 {
-			l.db.stats.Jobs.Add(int64(len(batch)))
-			_ = l.commit(batch) // every job has its own
-			for _, j := range batch {
-				j.done(j.err)
-			}
-		} else if !open {
-			break
+	for l.wait() {
+		turn := l.db.turns.take()
+		batch := l.take()
+		l.db.stats.Jobs.Add(int64(len(batch)))
+		_ = l.commit(batch, turn) // every job has its own
+		turn.end()
+		for _, j := range batch {
+			j.done(j.err)
 		}
 	}
 	l.hangUp()
 }
 
-// gather waits for a job that is in a hurry, for the end of the others' patience, or for so many of them that they fill a batch, and takes with it whatever else
-// waits. open is false when no more will come.
-func (l *lane) gather() (batch []*job, open bool) {
+// wait returns when there is a job that is in a hurry, when the patience of another has ended, or when so many wait that they fill a batch. It reports whether there will ever be one.
+func (l *lane) wait() bool {
 	for {
-		batch, open = l.take(batch)
-		impatient := len(l.patient) >= l.db.cfg.Batch
-		if len(batch) == 0 && open && !impatient {
-			select {
-			case <-l.wake:
-				continue
-			case <-l.enough.C:
-				impatient = true
-			}
+		ready, until := l.ready()
+		switch {
+		case ready:
+			return true
+		case until.IsZero():
+		case time.Until(until) <= 0:
+			return true
+		default:
+			l.enough.Reset(time.Until(until))
 		}
-		if len(batch) > 0 || impatient || !open {
-			for _, j := range l.patient {
-				batch = l.live(append(batch, j))
-			}
-			l.patient = l.patient[:0]
-			l.enough.Stop()
-			return batch, open
+		if l.ended() {
+			return false
 		}
+		select {
+		case <-l.wake:
+		case <-l.enough.C:
+		}
+		l.enough.Stop()
 	}
 }
 
-// take moves what waits into the batch, and what has patience to the patient.
-func (l *lane) take(batch []*job) (_ []*job, open bool) {
+// ready reports whether a batch should be taken at once, or else, if anybody waits, until when it can wait.
+func (l *lane) ready() (ready bool, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.waiting)
+	if l.hurried > 0 || n >= l.db.cfg.Batch || n > 0 && l.closed {
+		return true, until
+	}
+	for _, j := range l.waiting {
+		if until.IsZero() || j.until.Before(until) {
+			until = j.until
+		}
+	}
+	return false, until
+}
+
+func (l *lane) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed && len(l.waiting) == 0
+}
+
+// take makes a batch of what waits, without those for whom nobody waits any more.
+func (l *lane) take() []*job {
 	l.mu.Lock()
 	n := min(len(l.waiting), l.db.cfg.Batch)
-	some := slices.Clone(l.waiting[:n])
+	batch := slices.Clone(l.waiting[:n])
 	clear(l.waiting[:n])
 	if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
 		l.waiting = nil
 	}
-	open = !l.closed || len(l.waiting) > 0
+	for _, j := range batch {
+		if j.Patience == 0 {
+			l.hurried--
+		}
+	}
 	l.mu.Unlock()
-	for _, j := range some {
+	live := batch[:0]
+	for _, j := range batch {
 		if j.counted {
 			<-l.room
 		}
-		if j.Patience == 0 || !open {
-			batch = l.live(append(batch, j))
+		if err := j.ctx.Err(); err != nil {
+			j.done(&dbError{ErrUnavailable, err})
 			continue
 		}
-		if until := time.Now().Add(j.Patience); len(l.patient) == 0 || until.Before(l.until) {
-			l.until = until
-			l.enough.Reset(j.Patience)
-		}
-		l.patient = append(l.patient, j)
+		live = append(live, j)
 	}
-	return batch, open
-}
-
-// live drops the last job if nobody waits for it any more.
-func (l *lane) live(batch []*job) []*job {
-	last := batch[len(batch)-1]
-	if err := last.ctx.Err(); err != nil {
-		last.done(&dbError{ErrUnavailable, err})
-		return batch[:len(batch)-1]
-	}
-	return batch
+	return live
 }
 
 // commit carries the batch to an outcome for each of its jobs: all together, or, when one spoils the transaction, in parts without it, in the same order.
 // The error says that the database is gone; then all have it.
-func (l *lane) commit(batch []*job) error {
+func (l *lane) commit(batch []*job, turn *turn) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := l.insist(batch)
+	err := l.insist(batch, turn)
 	switch {
 	case err == nil:
 		return nil
@@ -271,7 +286,7 @@ func (l *lane) commit(batch []*job) error {
 	l.db.stats.Alone.Add(1)
 	parts := l.split(batch)
 	for i, part := range parts {
-		if err := l.commit(wanted(part)); err != nil {
+		if err := l.commit(wanted(part), turn); err != nil {
 			for _, rest := range parts[i+1:] {
 				fail(rest, err)
 			}
@@ -314,7 +329,7 @@ func (l *lane) unreachable(err error) bool { return l.conn == nil && errors.Is(e
 
 // insist repeats the batch while repeating can help. After a commit of unknown outcome that is safe, because every job finds by
 // its key what it did already.
-func (l *lane) insist(batch []*job) (err error) {
+func (l *lane) insist(batch []*job, turn *turn) (err error) {
 	assume, attempt := l.mayAssume(batch), 1
 	spans, span := l.traced(batch)
 	if span != nil {
@@ -324,7 +339,7 @@ func (l *lane) insist(batch []*job) (err error) {
 		}()
 	}
 	for ; ; attempt++ {
-		err := l.attempt(spans, batch, assume)
+		err := l.attempt(spans, batch, assume, turn)
 		wrong := err != nil && assume
 		assume = false
 		switch {
@@ -365,7 +380,7 @@ func (l *lane) mayAssume(batch []*job) bool {
 
 // attempt is the one place where transactions begin and end.
 // spans is where the spans of its statements belong; nil when nobody wants them.
-func (l *lane) attempt(spans context.Context, batch []*job, assume bool) (err error) {
+func (l *lane) attempt(spans context.Context, batch []*job, assume bool, turn *turn) (err error) {
 	defer l.db.measure(time.Now(), len(batch), &err)
 	ctx := context.Background() // deadlines are the server's and the socket's; a caller that leaves must not take its neighbours along
 	conn, err := l.dial(ctx)
@@ -400,7 +415,7 @@ func (l *lane) attempt(spans context.Context, batch []*job, assume bool) (err er
 		}
 	}
 	failpoint.Hit("before_commit")
-	if err := guard(tx, func() error { return tx.commit(ctx) }); err != nil {
+	if err := guard(tx, func() error { return tx.commit(ctx, turn) }); err != nil {
 		return l.commitFailed(err)
 	}
 	failpoint.Hit("after_commit")

@@ -44,13 +44,13 @@ func (tx *Tx) takeLast() []manyRows {
 }
 
 // commit writes what was queued, then the rows that wait for the end, and ends the transaction.
-func (tx *Tx) commit(ctx context.Context) error {
+func (tx *Tx) commit(ctx context.Context, turn *turn) error {
 	if tx.failed != nil {
 		return tx.failed
 	}
 	queued := append(tx.takeQueued(), tx.takeLast()...)
 	span := tx.statement(commit, queued)
-	err := translate(tx.conn.commit(ctx, queued))
+	err := translate(tx.conn.commit(ctx, queued, turn))
 	tx.note(queued)
 	end(span, err)
 	if errors.Is(err, ErrStale) {

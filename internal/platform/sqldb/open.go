@@ -24,6 +24,8 @@ type Config struct {
 	Context string // the context's name: the schema and role on PostgreSQL, the file on SQLite
 	URL     string // sqlite:DIRECTORY or postgres://…
 
+	Turns *Turns // shared by databases of one process; nil: its transactions do not wait for those of others
+
 	Lanes     int           // transactions that write at the same time (1; always 1 on SQLite)
 	Batch     int           // jobs that share a transaction at most (128)
 	Readers   int           // connections for reading (4)

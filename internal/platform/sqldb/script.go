@@ -25,7 +25,7 @@ type postgresConn struct {
 	prepared map[string]string // names by the statement's text
 	named    int               // names given, never twice: a PREPARE outlives the transaction
 	begun    bool
-	ending   bool // the script ends with COMMIT
+	ending   bool // the script is the transaction's last before COMMIT
 	script   []byte
 	fresh    []string // texts that the present script prepares
 }
@@ -80,18 +80,35 @@ func (c *postgresConn) writeExact(ctx context.Context, queued []manyRows) ([]man
 	return nil, c.sent(err)
 }
 
-// commit writes what was queued and commits. A transaction that never said anything to the server ends in silence.
-func (c *postgresConn) commit(ctx context.Context, queued []manyRows) error {
+// commit writes what was queued and commits. A transaction that never said anything to the server ends in silence. When others want its turn, the COMMIT, which waits for the
+// disk, takes a round trip of its own, without it.
+func (c *postgresConn) commit(ctx context.Context, queued []manyRows, turn *turn) error {
 	if !c.begun && len(queued) == 0 {
 		return nil
 	}
+	apart := turn.wanted()
+	if len(queued) > 0 || !apart {
+		if err := c.write(ctx, queued, !apart); err != nil || !apart {
+			return err
+		}
+	}
+	turn.end()
+	c.stats.RoundTrips.Add(1)
+	_, err := c.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// write writes what was queued, with the ids of rows where they are wanted, and a COMMIT if it is asked for.
+func (c *postgresConn) write(ctx context.Context, queued []manyRows, commit bool) error {
 	c.ending = true
 	err := c.compose(queued, "", nil)
 	c.ending = false
 	if err != nil {
 		return err
 	}
-	c.script = append(c.script, "COMMIT"...)
+	if commit {
+		c.script = append(c.script, "COMMIT"...)
+	}
 	if i := slices.IndexFunc(queued, func(q manyRows) bool { return q.many.Written != nil }); i >= 0 {
 		err = c.collect(ctx, queued[i:])
 	} else {

@@ -56,6 +56,22 @@ func TraceparentOf(traceID, spanID string) string {
 	return "00-" + traceID + "-" + spanID + "-01"
 }
 
+// Abridge is what has to be stored of a traceparent: of a trace that is not recorded its id says all.
+func Abridge(traceparent string) string {
+	if len(traceparent) == 55 && traceparent[52:] == "-00" {
+		return traceparent[3:35]
+	}
+	return traceparent
+}
+
+// Unabridged is a traceparent for what Abridge made of one.
+func Unabridged(abridged string) string {
+	if len(abridged) == 32 {
+		return TraceparentOf(abridged, "")
+	}
+	return abridged
+}
+
 // Sampled reports whether spans that begin in ctx are recorded. Ask it before gathering what only a span wants to know.
 func Sampled(ctx context.Context) bool {
 	if current.Load() == nil {

@@ -39,6 +39,17 @@ func TestAValidTraceparentIsContinuedAndAnyOtherReplaced(t *testing.T) {
 	require.Empty(t, TraceID(t.Context()))
 }
 
+func TestAnAbridgedTraceparentLosesNothingButTheSpanOfATraceThatIsNotRecorded(t *testing.T) {
+	recorded, not := "00-"+someTrace+"-00f067aa0ba902b7-01", "00-"+someTrace+"-00f067aa0ba902b7-00"
+	require.Equal(t, recorded, Unabridged(Abridge(recorded)))
+	require.Equal(t, someTrace, Abridge(not))
+	again := Unabridged(someTrace)
+	require.True(t, wellFormed(again), again)
+	require.Equal(t, not[:36], again[:36])
+	require.False(t, SampledTraceparent(again))
+	require.Empty(t, Unabridged(Abridge("")))
+}
+
 // FuzzTraceparent takes a traceparent from outside: what it becomes is one of ours, in the caller's trace if that had a name.
 func FuzzTraceparent(f *testing.F) {
 	for _, seed := range []string{"00-" + someTrace + "-00f067aa0ba902b7-01", "01-" + someTrace + "-00f067aa0ba902b7-01-more", "", "a\x00b", "é"} {

@@ -1,0 +1,3 @@
+-- +goose Up
+-- Nothing: pages of SQLite are filled as they come.
+SELECT 1;

@@ -79,8 +79,7 @@ func TestWithoutAMailServerAMessageIsOnlyNoted(t *testing.T) {
 		require.Equal(t, "log", n.Channel)
 		require.NotNil(t, n.SentAt)
 		require.EqualValues(t, 1, n.Attempts)
-		lines := logged.FilterField(zap.String("kind", "order_confirmed")).All()
-		require.Len(t, lines, 2)
+		require.Eventually(t, func() bool { return logged.FilterField(zap.String("kind", "order_confirmed")).Len() == 2 }, 10*time.Second, time.Millisecond, "told after it is durable")
 		for _, l := range logged.All() {
 			for _, value := range l.ContextMap() {
 				require.NotContains(t, fmt.Sprint(value), "example.org", "no address in the log")

@@ -1,16 +1,22 @@
 package bus
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/bits"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"shop/internal/platform/telemetry"
 )
 
 // FuzzParcel opens what stands in an outbox, whatever it is. What can be opened is packed and opened again: it must be the same letters.
 func FuzzParcel(f *testing.F) {
+	f.Add([]byte("p.1\nshop.a.b.v1\tx\t4bf92f3577b34da6a3ce929d0e0e4736\tp.0.3\tp.0.3\t{}\n\t\"a \\\"key\\\"\"\t\t\t\t[1, \"\\u2028\"]"))
+	f.Add([]byte("p.1\nt\tk\t\t\t\t{}\nt"))
+	f.Add([]byte("p.1\nt\tk\t\t\t\t{\n"))
 	f.Add([]byte(`[{"i":"p.1.0","t":"shop.a.b.v1","k":"x","b":{}},{"t":"shop.a.b.v1","k":"x","tp":"00","co":"c","ca":"d","b":[1, "\u2028"]}]`))
 	f.Add([]byte(`[{"i":"no place","t":"","k":"","b":null},{"t":"","k":""}]`))
 	f.Add([]byte(`[]`))
@@ -19,44 +25,54 @@ func FuzzParcel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		p := parcel{Content: content}
 		if p.open() != nil {
+			require.Nil(t, p.letters)
 			return
 		}
-		again := parcel{Content: []byte{'['}}
+		again := parcel{name: "p.1", Content: []byte("p.1")}
 		for i, l := range p.letters {
-			if l.Body == nil {
-				return // a letter without a body, which append never writes
+			var body bytes.Buffer
+			if json.Compact(&body, l.Body) != nil || l.Type == "" {
+				return // a letter without a body or a type, which nobody writes
 			}
-			if i > 0 {
-				require.NotEmpty(t, l.ID)
-				again.Content = append(again.Content, ',')
-			}
-			again.Content = l.append(again.Content, true)
+			l.Body = body.Bytes()
+			require.True(t, i == 0 || l.ID != "")
+			again.add(l)
+			require.Equal(t, messageID("p.1", i), again.letters[i].ID)
 		}
-		again.Content = append(again.Content, ']')
+		again.letters = nil
 		require.NoError(t, again.open(), string(again.Content))
 		require.Len(t, again.letters, len(p.letters))
 		for i, l := range p.letters {
-			require.Equal(t, l.ID, again.letters[i].ID)
-			require.Equal(t, []string{l.Type, l.Key, l.Traceparent, l.Correlation, l.Causation},
-				[]string{again.letters[i].Type, again.letters[i].Key, again.letters[i].Traceparent, again.letters[i].Correlation, again.letters[i].Causation})
-			require.JSONEq(t, string(l.Body), string(again.letters[i].Body))
+			require.Equal(t, messageID("p.1", i), again.letters[i].ID)
+			same := again.letters[i]
+			require.Equal(t, []string{l.Type, l.Key, telemetry.Abridge(l.Traceparent), l.Correlation, l.Causation},
+				[]string{same.Type, same.Key, telemetry.Abridge(same.Traceparent), same.Correlation, same.Causation})
+			require.JSONEq(t, string(l.Body), string(same.Body))
 		}
 	})
 }
 
-// FuzzLetter writes a letter of any words and reads it.
+// FuzzLetter writes letters of any words and reads them.
 func FuzzLetter(f *testing.F) {
-	f.Add("p.1.0", "shop.a.b.v1", `a "key" \`, "00-x", "", "\u2028\x00")
-	f.Fuzz(func(t *testing.T, id, typ, key, trace, correlation, causation string) {
-		for _, s := range []string{id, typ, key, trace, correlation, causation} {
+	f.Add("shop.a.b.v1", "a \"key\" \\", "00-x", "", "\u2028\x00\t\n", "shop.a.b.v2")
+	f.Add("t", `"quoted"`, "", "\\", "é", "t")
+	f.Fuzz(func(t *testing.T, typ, key, trace, correlation, causation, next string) {
+		for _, s := range []string{typ, key, trace, correlation, causation, next} {
 			if !utf8.ValidString(s) {
 				return
 			}
 		}
-		l := letter{ID: id, Type: typ, Key: key, Traceparent: trace, Correlation: correlation, Causation: causation, Body: json.RawMessage(`{}`)}
-		p := parcel{Content: append(l.append([]byte{'['}, true), ']')}
+		if typ == "" || next == "" || telemetry.Unabridged(telemetry.Abridge(trace)) != trace {
+			return // a type has a name; of a trace that is not recorded no span is kept
+		}
+		p := parcel{name: "p.1", Content: []byte("p.1")}
+		for _, typ := range []string{typ, typ, next} {
+			p.add(letter{Type: typ, Key: key, Traceparent: trace, Correlation: correlation, Causation: causation, Body: json.RawMessage(`{}`)})
+		}
+		added := p.letters
+		p.letters = nil
 		require.NoError(t, p.open(), string(p.Content))
-		require.Equal(t, []letter{l}, p.letters)
+		require.Equal(t, added, p.letters)
 	})
 }
 

@@ -2,12 +2,8 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -16,46 +12,11 @@ import (
 	"shop/internal/platform/telemetry"
 )
 
-// A row of the outbox is a parcel: messages of one transaction that go to one topic, in their order. Jobs share transactions, so a parcel often has many messages; a row
-// and its index entry for each would be most of what is written.
-
 const (
 	insertOutbox = `INSERT INTO outbox (topic, messages, content, created_at)
 		SELECT r.topic, r.messages, r.content, r.created_at FROM {rows}`
 	outboxColumns = "topic text, messages bigint, content text, created_at bigint"
 )
-
-// A parcel has no more than so many messages, and is not much larger than so many bytes.
-const (
-	parcelMessages = 62 // one bit each in the inbox, and one for messages that came in no parcel
-	parcelBytes    = 32 << 10
-)
-
-// parcel is a row of the outbox.
-type parcel struct {
-	ID        int64  `db:"id"`
-	Topic     string `db:"topic"`
-	Content   []byte `db:"content"` // letters, as JSON
-	CreatedAt int64  `db:"created_at"`
-
-	letters []letter
-	name    string // of a parcel that is being packed
-}
-
-const parcelFields = `id, topic, content, created_at`
-
-// letter is a message on its way, and a part of a parcel. Its body is JSON, and so is all of it in the outbox.
-type letter struct {
-	ID          string          `json:"i,omitempty"` // empty: that of the parcel's first message, with its own place
-	Type        string          `json:"t"`
-	Key         string          `json:"k"`
-	Traceparent string          `json:"tp,omitempty"` // in the outbox, of a trace that is not recorded: its id alone
-	Correlation string          `json:"co,omitempty"` // empty: its own id
-	Causation   string          `json:"ca,omitempty"`
-	Body        json.RawMessage `json:"b"`
-	topic       string
-	value       Body // what Body is the JSON of; nil when it was read from the outbox
-}
 
 // selective is a transport that knows who hears what: nobody but this process can.
 type selective interface {
@@ -83,46 +44,6 @@ func (e *Endpoint) Publish(ctx context.Context, tx *sqldb.Tx, bodies ...Body) er
 	return nil
 }
 
-var (
-	processID  = strings.ToLower(rand.Text()[:9])
-	lastParcel atomic.Uint64
-)
-
-// newParcelID names a parcel: 45 random bits of this process's start, and a number. Ids are in each row of an inbox, twice in each event, and so they are short.
-func newParcelID() string {
-	return processID + "." + strconv.FormatUint(lastParcel.Add(1), 36)
-}
-
-// messageID names a message by its parcel and its place there, from 0.
-func messageID(parcel string, place int) string { return parcel + "." + strconv.Itoa(place) }
-
-// pack makes parcels of the letters that a transaction wrote. Each row keeps its letters as a fifth value, for written.
-func (e *Endpoint) pack(rows [][]any) [][]any {
-	now := sqldb.Micros(e.cfg.Clock.Now())
-	open := map[string]*parcel{}
-	var parcels []*parcel
-	for _, row := range rows {
-		l := row[0].(letter)
-		p := open[l.topic]
-		if p == nil || len(p.letters) == parcelMessages || len(p.Content) >= parcelBytes {
-			p = &parcel{Topic: l.topic, Content: []byte{'['}, CreatedAt: now, name: newParcelID()}
-			open[l.topic] = p
-			parcels = append(parcels, p)
-		}
-		if len(p.letters) > 0 {
-			p.Content = append(p.Content, ',')
-		}
-		l.ID = messageID(p.name, len(p.letters))
-		p.Content = l.append(p.Content, len(p.letters) == 0)
-		p.letters = append(p.letters, l)
-	}
-	packed := make([][]any, len(parcels))
-	for i, p := range parcels {
-		packed[i] = []any{p.Topic, int64(len(p.letters)), string(append(p.Content, ']')), p.CreatedAt, p.letters}
-	}
-	return packed
-}
-
 // context is what the letter is about, for a line of the log.
 func (l *letter) context() context.Context {
 	about := telemetry.SubjectOfMessage(l.ID, l.Key)
@@ -131,49 +52,6 @@ func (l *letter) context() context.Context {
 		ctx = telemetry.WithTraceparent(ctx, l.Traceparent)
 	}
 	return ctx
-}
-
-// append writes the letter as JSON, with its id if it is the first of its parcel. Its body is JSON already.
-func (l letter) append(b []byte, first bool) []byte {
-	b = append(b, '{')
-	if first {
-		b = append(appendString(append(b, `"i":`...), l.ID), ',')
-	}
-	b = appendString(append(b, `"t":`...), l.Type)
-	b = appendString(append(b, `,"k":`...), l.Key)
-	for _, field := range [...]struct{ name, value string }{{`,"tp":`, telemetry.Abridge(l.Traceparent)}, {`,"co":`, l.Correlation}, {`,"ca":`, l.Causation}} {
-		if field.value != "" {
-			b = appendString(append(b, field.name...), field.value)
-		}
-	}
-	return append(append(append(b, `,"b":`...), l.Body...), '}')
-}
-
-// appendString writes a JSON string.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) // a string always has a JSON form
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
-
-// open reads the letters of a parcel that came from the database.
-func (p *parcel) open() error {
-	if err := json.Unmarshal(p.Content, &p.letters); err != nil {
-		return fmt.Errorf("outbox row %d: %w", p.ID, err)
-	}
-	for i := range p.letters {
-		l := &p.letters[i]
-		l.Traceparent = telemetry.Unabridged(l.Traceparent)
-		if l.ID == "" {
-			parcel, _ := placeOf(p.letters[0].ID)
-			l.ID = messageID(parcel, i)
-		}
-	}
-	return nil
 }
 
 // written passes on, right after the commit, what a transaction of this process has put into the outbox.

@@ -224,7 +224,8 @@ var untransacted = map[string]string{
 	"conn.go:sqliteConn.exec":           "the statement was prepared on the transaction's own connection, between its BEGIN and its COMMIT",
 	"script.go:postgresConn.exec":       "its script says BEGIN, if that was not said before",
 	"script.go:postgresConn.writeExact": "its script says BEGIN, if that was not said before",
-	"script.go:postgresConn.commit":     "its script ends with COMMIT",
+	"script.go:postgresConn.write":      "its script says BEGIN, if that was not said before",
+	"script.go:postgresConn.commit":     "it says COMMIT",
 	"script.go:postgresConn.rollback":   "it says ROLLBACK",
 }
 

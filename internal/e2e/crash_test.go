@@ -69,12 +69,19 @@ func newCrashing(t *testing.T, url string) *crashing {
 	return c
 }
 
+// freeAddr finds a loopback port for a shop that may be killed and start there again: below 32768, where Linux begins to hand out the ports of outgoing connections, one of which
+// would take it meanwhile.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func (c *crashing) command(args ...string) *exec.Cmd {

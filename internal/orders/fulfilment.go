@@ -42,11 +42,11 @@ func (p *process) listen(ep *bus.Endpoint) {
 	on(p, ep, p.paymentCancelFailed)
 	on(p, ep, p.stockReleased)
 
-	bus.Patient[shippingapi.ShipmentCreated](ep, company)
-
 	on(p, ep, p.reservationExpiring)
 	on(p, ep, p.reservationLost)
 	on(p, ep, p.paymentRefunded)
+
+	bus.Patient[shippingapi.ShipmentCreated](ep, company)
 }
 
 // company is how long what follows after an order is confirmed may wait to share a transaction with others.

@@ -72,14 +72,14 @@ type turn struct {
 	ended bool
 }
 
-// wanted reports whether others wait for it.
+// wanted reports whether others wait for it, unless it has ended already.
 func (t *turn) wanted() bool {
 	if t == nil {
 		return false
 	}
 	t.at.mu.Lock()
 	defer t.at.mu.Unlock()
-	return len(t.at.waiting) > 0
+	return !t.ended && len(t.at.waiting) > 0
 }
 
 // end passes the turn on. It may be called again.

@@ -66,7 +66,7 @@ func (l *lane) close() {
 
 func (l *lane) run() {
 	for l.wait() {
-		turn := l.db.turns.take()
+		turn := l.db.turns.take(l.length())
 		batch := l.take()
 		l.db.stats.Jobs.Add(int64(len(batch)))
 		_ = l.commit(batch, turn) // every job has its own
@@ -116,6 +116,13 @@ func (l *lane) ready() (ready bool, until time.Time) {
 		}
 	}
 	return false, until
+}
+
+// length is how many jobs wait.
+func (l *lane) length() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
 }
 
 func (l *lane) ended() bool {

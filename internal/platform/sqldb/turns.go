@@ -10,8 +10,12 @@ import (
 // for it.
 const turnLimit = 20 * time.Millisecond
 
+// crowd is how many jobs need no more company: what a transaction costs whatever is in it is, shared by so many, a small part of what they cost themselves.
+const crowd = 16
+
 // Turns bounds how many transactions of a process are worked on at the same time, over all its databases. More than there are processors only take them from each other, while
-// in those that wait for their turn jobs gather: under load there are fewer and larger transactions. Waiting for the disk is no work. What waits longest is next.
+// in those that wait for their turn jobs gather: under load there are fewer and larger transactions. Waiting for the disk is no work. What waits longest is next; but where a crowd
+// waits, half as many again go on besides, so that the processors have something to do while a transaction waits for its answers.
 type Turns struct {
 	embedded, server turnstile
 }
@@ -22,7 +26,7 @@ func NewTurns(n int) *Turns {
 	if n <= 0 {
 		n = max(2, runtime.GOMAXPROCS(0))
 	}
-	return &Turns{embedded: turnstile{free: max(1, n/2), limit: turnLimit}, server: turnstile{free: n, limit: turnLimit}}
+	return &Turns{embedded: turnstile{free: max(1, n/2), limit: turnLimit}, server: turnstile{free: n, aside: n / 2, limit: turnLimit}}
 }
 
 // of returns those that transactions of a dialect share; nil when there is no bound.
@@ -41,18 +45,24 @@ type turnstile struct {
 
 	mu      sync.Mutex // guards its turns too
 	free    int
+	aside   int // turns besides, for crowds
 	waiting []chan struct{}
 }
 
-// take waits for a turn.
-func (s *turnstile) take() *turn {
+// take waits for a turn, for a transaction of so many jobs or more.
+func (s *turnstile) take(jobs int) *turn {
 	if s == nil {
 		return nil
 	}
+	t := &turn{at: s}
 	s.mu.Lock()
-	if s.free > 0 {
+	switch {
+	case s.free > 0:
 		s.free--
-	} else {
+	case s.aside > 0 && jobs >= crowd:
+		s.aside--
+		t.aside = true
+	default:
 		mine := make(chan struct{})
 		s.waiting = append(s.waiting, mine)
 		s.mu.Unlock()
@@ -60,7 +70,6 @@ func (s *turnstile) take() *turn {
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
-	t := &turn{at: s}
 	t.limit = time.AfterFunc(s.limit, t.end)
 	return t
 }
@@ -69,17 +78,18 @@ func (s *turnstile) take() *turn {
 type turn struct {
 	at    *turnstile
 	limit *time.Timer
+	aside bool
 	ended bool
 }
 
-// wanted reports whether others wait for it, unless it has ended already.
+// wanted reports whether others wait for it, unless it has ended already. One aside is nobody's to wait for.
 func (t *turn) wanted() bool {
 	if t == nil {
 		return false
 	}
 	t.at.mu.Lock()
 	defer t.at.mu.Unlock()
-	return !t.ended && len(t.at.waiting) > 0
+	return !t.ended && !t.aside && len(t.at.waiting) > 0
 }
 
 // end passes the turn on. It may be called again.
@@ -95,10 +105,13 @@ func (t *turn) end() {
 	}
 	t.ended = true
 	t.limit.Stop()
-	if len(s.waiting) == 0 {
+	switch {
+	case t.aside:
+		s.aside++
+	case len(s.waiting) == 0:
 		s.free++
-		return
+	default:
+		close(s.waiting[0])
+		s.waiting = s.waiting[1:]
 	}
-	close(s.waiting[0])
-	s.waiting = s.waiting[1:]
 }

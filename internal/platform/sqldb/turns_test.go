@@ -95,3 +95,40 @@ func TestATransactionThatFailedPassesItsTurnOn(t *testing.T) {
 		require.NoError(t, b.Write(t.Context(), "", queueing("b")))
 	})
 }
+
+func TestACrowdNeedNotWaitForItsTurn(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		turns := sqldb.NewTurns(2).Patient()
+		a := dbtest.OpenWith(t, sqldb.Config{Context: "platform", URL: url, Turns: turns})
+		b := dbtest.OpenWith(t, sqldb.Config{Context: "shipping", URL: url, Turns: turns})
+		withKept(t, a)
+		withKept(t, b)
+		if a.Dialect() == sqldb.SQLite {
+			t.Skip("an embedded database does all its work in this process: more at a time do not help")
+		}
+		c := dbtest.OpenWith(t, sqldb.Config{Context: "payments", URL: url, Turns: turns})
+		withKept(t, c)
+		releaseC, release := make(chan struct{}), make(chan struct{})
+		heldC, heldA := hold(t, c, releaseC), hold(t, a, release)
+		done := make(chan error, 16)
+		for i := range cap(done) {
+			require.NoError(t, c.Submit(t.Context(), sqldb.Job{Run: queueing("k" + strconv.Itoa(i))}, func(err error) { done <- err }))
+		}
+		few := make(chan error, 1)
+		require.NoError(t, b.Submit(t.Context(), sqldb.Job{Run: func(ctx context.Context, tx *sqldb.Tx) error {
+			<-release
+			return nil
+		}}, func(err error) { few <- err }))
+		require.Eventually(t, func() bool { return turns.Waiting(b.Dialect()) == 1 }, 10*time.Second, time.Millisecond)
+		close(releaseC) // its turn goes to b, and all turns are taken
+		require.NoError(t, <-heldC)
+		for range cap(done) {
+			require.NoError(t, <-done)
+		}
+		require.Empty(t, heldA)
+		require.Empty(t, few)
+		close(release)
+		require.NoError(t, <-heldA)
+		require.NoError(t, <-few)
+	})
+}

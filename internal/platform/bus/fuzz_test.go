@@ -22,6 +22,12 @@ func FuzzParcel(f *testing.F) {
 	f.Add([]byte(`[]`))
 	f.Add([]byte(`[{"b":1},{"b":2}`))
 	f.Add([]byte(`null`))
+	long := parcel{name: "p.1", Content: []byte("p.1")}
+	for i := range 9 {
+		long.add(letter{Type: "shop.a.b.v1", Key: keyOf(i), Body: json.RawMessage(`{"some":"words that are in every message"}`)})
+	}
+	f.Add([]byte(long.stored()))
+	f.Add([]byte(long.stored()[:40]))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		p := parcel{Content: content}
 		if p.open() != nil {
@@ -39,7 +45,7 @@ func FuzzParcel(f *testing.F) {
 			again.add(l)
 			require.Equal(t, messageID("p.1", i), again.letters[i].ID)
 		}
-		again.letters = nil
+		again.letters, again.Content = nil, again.stored()
 		require.NoError(t, again.open(), string(again.Content))
 		require.Len(t, again.letters, len(p.letters))
 		for i, l := range p.letters {

@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -41,7 +43,7 @@ func TestAParcelReadAgainHasTheIDsWithWhichItWasHandedOver(t *testing.T) {
 	require.Len(t, packed, 2)
 	seen := map[string]bool{}
 	for _, row := range packed {
-		p := parcel{Content: []byte(row[2].(string))}
+		p := parcel{Content: row[2].(sqldb.Blob)}
 		require.NoError(t, p.open())
 		handedOver := row[4].([]letter)
 		require.Len(t, p.letters, len(handedOver))
@@ -51,6 +53,33 @@ func TestAParcelReadAgainHasTheIDsWithWhichItWasHandedOver(t *testing.T) {
 			seen[l.ID] = true
 			_, bit := placeOf(l.ID)
 			require.Equal(t, int64(1)<<i, bit)
+		}
+	}
+}
+
+func TestALongParcelIsCompressedAndWhatIsLostOfItIsNoticed(t *testing.T) {
+	p := parcel{name: "p.1", Content: []byte("p.1")}
+	for i := range parcelMessages {
+		p.add(letter{Type: happenedType.String(), Key: keyOf(i), Body: json.RawMessage(`{"some":"words that are in every message"}`)})
+	}
+	stored, sent := p.stored(), p.letters
+	require.Less(t, len(stored), len(p.Content)/4)
+	read := parcel{Content: slices.Clone(stored)}
+	require.NoError(t, read.open())
+	require.Len(t, read.letters, len(sent))
+	for i, l := range read.letters {
+		require.Equal(t, sent[i].ID, l.ID)
+		require.Equal(t, sent[i].Key, l.Key)
+	}
+	for cut := range len(stored) {
+		torn := parcel{Content: slices.Clone(stored[:cut])}
+		require.True(t, torn.open() != nil || len(torn.letters) == 0, cut)
+	}
+	for i := range stored {
+		bad := parcel{Content: slices.Clone(stored)}
+		bad.Content[i] ^= 0x10
+		if bad.open() == nil {
+			require.Equal(t, read.letters, bad.letters, "byte %d changed, and nothing was noticed", i)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 const (
 	insertOutbox = `INSERT INTO outbox (topic, messages, content, created_at)
 		SELECT r.topic, r.messages, r.content, r.created_at FROM {rows}`
-	outboxColumns = "topic text, messages bigint, content text, created_at bigint"
+	outboxColumns = "topic text, messages bigint, content bytea, created_at bigint"
 )
 
 // selective is a transport that knows who hears what: nobody but this process can.

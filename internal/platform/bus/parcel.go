@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
 
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
@@ -18,8 +21,8 @@ import (
 // A row of the outbox is a parcel: messages of one transaction that go to one topic, in their order. Jobs share transactions, so a parcel often has many messages; a row
 // and its index entry for each would be most of what is written.
 //
-// Its content is text: a line with the parcel's name, then one for each message, fields between tabs and the body last. That is half of what the database has to read, compress
-// and log for the same as JSON, with its names, and its quotes that have to be quoted.
+// Its content is text: a line with the parcel's name, then one for each message, fields between tabs and the body last. What is longer than a few lines is
+// compressed, with zstd (RFC 8878): the messages of a parcel have much in common, and what is left out the database need not read and log.
 
 // A parcel has no more than so many messages, and is not much larger than so many bytes.
 const (
@@ -27,11 +30,14 @@ const (
 	parcelBytes    = 32 << 10
 )
 
+// compressedFrom is the size, in bytes, from which content is compressed. Below it is not worth the time.
+const compressedFrom = 512
+
 // parcel is a row of the outbox.
 type parcel struct {
 	ID        int64  `db:"id"`
 	Topic     string `db:"topic"`
-	Content   []byte `db:"content"` // letters, as text
+	Content   []byte `db:"content"` // letters, as text; in the outbox it may be compressed
 	CreatedAt int64  `db:"created_at"`
 
 	letters []letter
@@ -84,10 +90,39 @@ func (e *Endpoint) pack(rows [][]any) [][]any {
 	}
 	packed := make([][]any, len(parcels))
 	for i, p := range parcels {
-		packed[i] = []any{p.Topic, int64(len(p.letters)), string(p.Content), p.CreatedAt, p.letters}
+		packed[i] = []any{p.Topic, int64(len(p.letters)), p.stored(), p.CreatedAt, p.letters}
 	}
 	return packed
 }
+
+// zstd's encoder and decoder may be used by many at a time.
+var (
+	encoder = sync.OnceValue(func() *zstd.Encoder {
+		return must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(parcelBytes), zstd.WithLowerEncoderMem(true)))
+	})
+	decoder = sync.OnceValue(func() *zstd.Decoder {
+		return must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)))
+	})
+)
+
+// must is for options that are constants.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// stored is the content as it stands in the outbox.
+func (p *parcel) stored() sqldb.Blob {
+	if len(p.Content) < compressedFrom {
+		return p.Content
+	}
+	return encoder().EncodeAll(p.Content, make([]byte, 0, len(p.Content)/2))
+}
+
+// zstdMagic begins what is compressed, and no text.
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
 // add puts a letter into the parcel. Its body is JSON already, which has neither tab nor newline.
 func (p *parcel) add(l letter) {
@@ -121,6 +156,11 @@ var errTorn = errors.New("it is torn")
 // open reads the letters of a parcel that came from the database.
 func (p *parcel) open() error {
 	var err error
+	if bytes.HasPrefix(p.Content, zstdMagic) {
+		if p.Content, err = decoder().DecodeAll(p.Content, nil); err != nil {
+			return fmt.Errorf("outbox row %d: %w", p.ID, err)
+		}
+	}
 	if bytes.HasPrefix(p.Content, []byte{'['}) {
 		err = p.openJSON()
 	} else {

@@ -164,7 +164,7 @@ func (d Dialect) rewrite(text string, args []any) string {
 }
 
 // bind replaces what a driver would not take as it is meant: a list becomes the dialect's literal, a PostgreSQL array or a JSON array,
-// and bytes become text, because we have no binary columns. The caller's slice stays as it is.
+// and bytes become text, unless they are a Blob. The caller's slice stays as it is.
 func (d Dialect) bind(args []any) []any {
 	bound := args
 	for i, a := range args {
@@ -184,6 +184,10 @@ func (d Dialect) bind(args []any) []any {
 			v = d.closeList(lit)
 		case JSON:
 			v = a.param()
+		case Blob:
+			if v = []byte(a); d == Postgres {
+				v = string(a.appendHex([]byte{'\\'}))
+			}
 		case []byte:
 			if v = nil; a != nil {
 				v = string(a)

@@ -17,7 +17,7 @@ import (
 //
 // The table is called r. PostgreSQL gets it as unnest of one array a column (a single round trip, 6.9 times as fast as a
 // loop of 100 inserts); SQLite runs the prepared statement a row at a time, which costs no round trip. Write `WHERE true` before ON CONFLICT.
-// Column types are text, bigint, bool and json.
+// Column types are text, bigint, bool, json, and bytea for a Blob.
 type Many struct {
 	SQL     string
 	Columns string
@@ -98,6 +98,8 @@ func appendElement(lit []byte, v any) []byte {
 			return append(lit, "NULL"...)
 		}
 		return Postgres.appendString(lit, string(v))
+	case Blob:
+		return append(v.appendHex(append(lit, `"\\`...)), '"')
 	}
 	panic(fmt.Sprintf("sqldb: a row cannot carry %T", v))
 }

@@ -256,7 +256,7 @@ func appendLiteral(b []byte, v any) ([]byte, error) {
 		return appendInt(b, int64(v)), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
-	case []string, []int64, []byte, JSON:
+	case []string, []int64, []byte, JSON, Blob:
 		return appendLiteral(b, Postgres.bind([]any{v})[0])
 	case driver.Valuer:
 		plain, err := v.Value()

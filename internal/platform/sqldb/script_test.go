@@ -86,6 +86,35 @@ func TestAnyValueThatAColumnHasCanBeSent(t *testing.T) {
 	})
 }
 
+func TestBytesOfABinaryColumnArriveAsTheyWereSent(t *testing.T) {
+	every := make(sqldb.Blob, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	eachKept(t, func(t *testing.T, db *sqldb.DB) {
+		binary := "BLOB"
+		if db.Dialect() == sqldb.Postgres {
+			binary = "BYTEA"
+		}
+		write(t, db, `CREATE TABLE sent (n BIGINT, bytes `+binary+`)`)
+		row := sqldb.Many{SQL: `INSERT INTO sent (n, bytes) SELECT r.n, r.bytes FROM {rows}`, Columns: "n bigint, bytes bytea"}
+		sent := []sqldb.Blob{every, sqldb.Blob(`\x41"\`), {0}, {}}
+		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+			for i, b := range sent {
+				tx.Queue(&row, i, b)
+			}
+			_, err := tx.Exec(ctx, `INSERT INTO sent (n, bytes) VALUES ($1, $2)`, len(sent), every)
+			return err
+		}))
+		var found [][]byte
+		require.NoError(t, db.Select(t.Context(), &found, `SELECT bytes FROM sent ORDER BY n`))
+		require.Len(t, found, len(sent)+1)
+		for i, b := range append(sent, every) {
+			require.Equal(t, []byte(b), append([]byte{}, found[i]...), i)
+		}
+	})
+}
+
 func TestWhatNeedsNoAnswerTakesOneRoundTrip(t *testing.T) {
 	db := dbtest.Open(t, "platform", pgtest.NewDatabase(t))
 	withKept(t, db)

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -38,6 +39,12 @@ func (j JSON) param() any {
 	}
 	return string(j)
 }
+
+// Blob is the value of a binary column (bytea, BLOB). Other bytes are text.
+type Blob []byte
+
+// appendHex writes what PostgreSQL reads as binary, without the backslash before it.
+func (b Blob) appendHex(lit []byte) []byte { return hex.AppendEncode(append(lit, 'x'), b) }
 
 // Marshal encodes v as a document for a JSON column. It panics on a type that JSON cannot express, which is a defect.
 func Marshal(v any) JSON {

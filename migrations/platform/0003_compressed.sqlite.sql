@@ -1,0 +1,3 @@
+-- +goose Up
+-- Nothing: a column of SQLite takes text and bytes.
+SELECT 1;

@@ -73,6 +73,9 @@ const sweepPage = 500
 
 // sweep lets every reservation lapse whose time is up. Errors: that of the first that could not.
 func (m *Module) sweep(ctx context.Context) error {
+	if err := m.rounds.Go(ctx, m.clock.Now(), m.markOverdue); err != nil {
+		return err
+	}
 	for {
 		due, err := m.due(ctx, m.clock.Now(), sweepPage)
 		if err != nil || len(due) == 0 {

@@ -43,6 +43,7 @@ type Module struct {
 
 	stockOuts prometheus.Counter
 
+	rounds                  *sqldb.Rounds // for reservations whose time is up
 	hold, grace, sweepEvery time.Duration
 }
 
@@ -86,6 +87,7 @@ func New(n Needs) *Module {
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ReleaseStock])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ShipStock])
 	bus.Patient[inventoryapi.CommitReservation](m.endpoint, company)
+	m.rounds = sqldb.NewRounds(m.db, "inventory", 0)
 	m.endpoint.WhileLeading(m.sweepLoop)
 	return m
 }

@@ -224,3 +224,21 @@ func TestASweepTakesMoreThanOnePage(t *testing.T) {
 		h.requireLevel("MUG", 10_000, 0)
 	})
 }
+
+func TestAReservationWhoseTimeEndedWhileNoProcessRanIsFoundByTheNext(t *testing.T) {
+	inEach(t, func(t *testing.T, h *house) {
+		h.clock.Advance(time.Since(h.clock.Now()))
+		h.receive("MUG", 10)
+		h.tell(reserve("ord_1", line("MUG", 3)))
+		require.NoError(t, h.m.sweep(t.Context()))
+		h.published()
+		h.clock.Advance(7 * 24 * time.Hour)
+		next := newHouse(t, h.db)
+		next.clock.Advance(h.clock.Now().Sub(next.clock.Now()))
+		require.NoError(t, next.m.sweep(t.Context()))
+		require.Equal(t, []any{inventoryapi.ReservationExpiring{Reference: "ord_1"}}, next.published())
+		next.clock.Advance(15 * time.Second)
+		require.NoError(t, next.m.sweep(t.Context()))
+		next.requireStatus("ord_1", expired)
+	})
+}

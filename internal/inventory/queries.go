@@ -102,7 +102,7 @@ type lapsed struct {
 func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]lapsed, error) {
 	var due []lapsed
 	err := m.db.Select(ctx, &due, `SELECT reference, traceparent FROM reservations
-		WHERE status = 'held' AND expires_at <= $1 AND (asked_at = 0 OR asked_at <= $2) ORDER BY expires_at LIMIT $3`,
+		WHERE overdue AND status = 'held' AND expires_at <= $1 AND (asked_at = 0 OR asked_at <= $2) ORDER BY expires_at LIMIT $3`,
 		sqldb.Micros(now), sqldb.Micros(now.Add(-m.grace)), limit)
 	return due, err
 }

@@ -89,14 +89,15 @@ func reservationOf(ctx context.Context, tx *sqldb.Tx, reference string) (reserva
 }
 
 var insertReservations = sqldb.Many{
-	SQL: `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, traceparent, created_at, updated_at)
-		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, r.asked_at, r.traceparent, r.created_at, r.updated_at FROM {rows}`,
+	SQL: `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, overdue, asked_at, traceparent, created_at, updated_at)
+		SELECT r.reference, r.status, r.lines, r.shortages, 1, r.expires_at, false, r.asked_at, r.traceparent, r.created_at, r.updated_at FROM {rows}`,
 	Columns: "reference text, status text, lines json, shortages json, expires_at bigint, asked_at bigint, traceparent text, created_at bigint, updated_at bigint",
 	Last:    1,
 }
 
 var updateReservations = sqldb.Many{
-	SQL: `UPDATE reservations SET status = r.status, version = r.version + 1, expires_at = r.expires_at, asked_at = r.asked_at, updated_at = r.updated_at
+	SQL: `UPDATE reservations SET status = r.status, version = r.version + 1, expires_at = r.expires_at, asked_at = r.asked_at, updated_at = r.updated_at,
+			overdue = reservations.overdue AND r.status = 'held'
 		FROM {rows} WHERE reservations.reference = r.reference AND reservations.version = r.version`,
 	Columns: "reference text, version bigint, status text, expires_at bigint, asked_at bigint, updated_at bigint",
 	Exact:   true, Last: 2,
@@ -115,6 +116,24 @@ func saveReservation(tx *sqldb.Tx, r reservation) {
 		shortages = sqldb.Marshal(r.shortages)
 	}
 	tx.Queue(&insertReservations, r.reference, string(r.status), sqldb.Marshal(orEmpty(r.lines)), shortages, expires, asked, r.trace, sqldb.Micros(r.createdAt), updated)
+}
+
+// markOverdue marks the reservations whose time ended within the span and that are still held. It changes nothing that a transaction keeps among its locals. Errors: sqldb.ErrUnavailable.
+func (m *Module) markOverdue(ctx context.Context, span sqldb.Span) error {
+	for {
+		var references []string
+		err := m.db.Select(ctx, &references, `SELECT reference FROM reservations WHERE expires_at >= $1 AND expires_at <= $2 AND status = 'held' AND NOT overdue ORDER BY expires_at LIMIT $3`,
+			sqldb.Micros(span.From), sqldb.Micros(span.To), sweepPage)
+		if err != nil || len(references) == 0 {
+			return err
+		}
+		if err := m.db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE reservations SET overdue = true WHERE reference IN {$1} AND status = 'held'`, references)
+			return err
+		}); err != nil || len(references) < sweepPage {
+			return err
+		}
+	}
 }
 
 // loadStock reads the stock of those SKUs of which the transaction does not know it yet, with one statement. Errors: sqldb.ErrUnavailable.

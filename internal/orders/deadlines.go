@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"shop/internal/platform/clock"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 )
@@ -19,9 +20,13 @@ func (m *Module) watchDeadlines(ctx context.Context) {
 		return
 	case <-time.After(d.Grace):
 	}
+	rounds := sqldb.NewRounds(m.needs.DB, "orders", d.unexpected())
 	tick := time.NewTicker(d.Look)
 	defer tick.Stop()
 	for {
+		if err := rounds.Go(ctx, clock.System.Now(), m.store.openOverdue); err != nil && ctx.Err() == nil {
+			m.log.Warn("orders that were left behind cannot be looked for", telemetry.Fields(ctx), zap.Error(err))
+		}
 		if err := m.meetDeadlines(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("deadlines cannot be read", telemetry.Fields(ctx), zap.Error(err))
 		}

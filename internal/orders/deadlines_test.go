@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -9,6 +10,9 @@ import (
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/payments/paymentsapi"
+	"shop/internal/platform/bus"
+	"shop/internal/platform/sqldb"
+	"shop/internal/platform/sqldb/dbtest"
 	"shop/internal/shipping/shippingapi"
 )
 
@@ -166,5 +170,61 @@ func TestManyDeadlinesThatPassAtOnceAreAllKept(t *testing.T) {
 		for _, id := range ids {
 			s.commands(id, "ReserveStock", "ReleaseStock")
 		}
+	})
+}
+
+// The clock of other tests stands elsewhere than the identifiers say, so that their orders are open from the start.
+func TestAnOrderThatGoesItsWayIsNeverOpenAndOneLeftBehindIsFoundByARound(t *testing.T) {
+	t.Parallel()
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		d := Deadlines{Reserve: 2 * time.Second, Look: 10 * time.Millisecond, Grace: time.Millisecond}
+		s := openShopWith(t, url, bus.NewMemory(), d)
+		place := func() string {
+			s.clock.Advance(time.Since(s.clock.Now()))
+			return s.place()
+		}
+		open := func(id string) (open bool) {
+			require.NoError(t, s.db.Get(t.Context(), &open, `SELECT open FROM order_summaries WHERE order_id = $1`, id))
+			return open
+		}
+		through := place()
+		s.untilStep(through, createShipment, completed)
+		require.False(t, open(through))
+
+		ignores[inventoryapi.ReserveStock](s.inventory.neighbour)
+		left := place()
+		s.eventually("a round comes by", func() bool { return open(left) })
+		s.rest()
+		require.EqualValues(t, Pending, s.read(left).Status, "its deadline has not passed")
+		s.clock.Advance(d.Reserve)
+		s.untilStatus(left, Cancelled)
+		s.rest()
+		require.False(t, open(left))
+		require.False(t, open(through))
+		s.sound()
+	})
+}
+
+func TestAnOrderLeftBehindWhenAllProcessesEndedIsFoundByTheNextHoweverLate(t *testing.T) {
+	t.Parallel()
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		s := openShopWith(t, url, bus.NewMemory(), Deadlines{Look: 10 * time.Millisecond, Grace: time.Millisecond})
+		s.clock.Advance(time.Since(s.clock.Now()))
+		ignores[inventoryapi.ReserveStock](s.inventory.neighbour)
+		id := s.place()
+		s.rest()
+		rounds, found := sqldb.NewRounds(s.db, "orders", s.m.needs.Deadlines.unexpected()), 0
+		require.NoError(t, rounds.Go(t.Context(), time.Now().Add(72*time.Hour), func(ctx context.Context, span sqldb.Span) error {
+			var n int
+			require.NoError(t, s.db.Get(ctx, &n, `SELECT count(*) FROM order_summaries WHERE NOT open`))
+			require.NoError(t, s.m.store.openOverdue(ctx, span))
+			var after int
+			require.NoError(t, s.db.Get(ctx, &after, `SELECT count(*) FROM order_summaries WHERE NOT open`))
+			found += n - after
+			return nil
+		}))
+		require.Equal(t, 1, found)
+		s.clock.Advance(72 * time.Hour)
+		s.untilStatus(id, Cancelled)
 	})
 }

@@ -57,6 +57,9 @@ func (d Deadlines) withDefaults() Deadlines {
 	return d
 }
 
+// unexpected is how old an order gets only if something is amiss; well before its first deadline somebody has to look after it.
+func (d Deadlines) unexpected() time.Duration { return min(d.Reserve, d.Pay, d.Ship) / 4 }
+
 // Module is the orders context.
 type Module struct {
 	needs   Needs

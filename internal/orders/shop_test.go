@@ -40,11 +40,12 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // shop is the orders context at work: on a database, between neighbours that do what the test tells them, behind a real HTTP server. Its clock stands
 // still until the test moves it.
 type shop struct {
-	t     testing.TB
-	db    *sqldb.DB
-	bus   bus.Transport
-	clock *clock.Fake
-	m     *Module
+	t         testing.TB
+	db        *sqldb.DB
+	bus       bus.Transport
+	clock     *clock.Fake
+	deadlines Deadlines
+	m         *Module
 
 	metrics *prometheus.Registry // of the replica that was made last
 
@@ -76,7 +77,12 @@ func openShop(t testing.TB, url string) *shop {
 
 func openShopOn(t testing.TB, url string, transport bus.Transport) *shop {
 	t.Helper()
-	s := &shop{t: t, db: dbtest.Open(t, "orders", url), bus: transport, clock: clock.NewFake(noon), catalog: newCatalog(), heard: &hearing{}}
+	return openShopWith(t, url, transport, quick)
+}
+
+func openShopWith(t testing.TB, url string, transport bus.Transport, deadlines Deadlines) *shop {
+	t.Helper()
+	s := &shop{t: t, db: dbtest.Open(t, "orders", url), bus: transport, clock: clock.NewFake(noon), deadlines: deadlines, catalog: newCatalog(), heard: &hearing{}}
 	t.Cleanup(func() { require.NoError(t, s.bus.Close()) })
 	s.inventory, s.payments, s.shipping = newInventory(s), newPayments(s), newShipping(s)
 	s.listener = listen(t, s.bus)
@@ -100,7 +106,7 @@ func (s *shop) behave() {
 func (s *shop) module(db *sqldb.DB) *Module {
 	s.metrics = prometheus.NewRegistry()
 	return New(Needs{DB: db, Bus: s.bus, Prices: s.catalog, Inventory: s.inventory, Payments: s.payments, Shipping: s.shipping,
-		Log: zap.NewNop(), Clock: s.clock, Deadlines: quick, Metrics: s.metrics})
+		Log: zap.NewNop(), Clock: s.clock, Deadlines: s.deadlines, Metrics: s.metrics})
 }
 
 // start starts something and stops it when the test ends.

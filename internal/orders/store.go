@@ -12,6 +12,7 @@ import (
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/fault"
+	"shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 )
@@ -180,6 +181,9 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 		tx.Queue(&appendEvents, o.ID, o.Version, nameOf(e), string(data), string(meta), sqldb.Micros(now))
 	}
 	sum := s.project(o)
+	if s.expected(o, fresh) {
+		sum.Open = false
+	}
 	if fresh {
 		tx.Queue(&insertSummary, sum.row()...)
 	} else {
@@ -212,7 +216,8 @@ var insertSummary = sqldb.Many{
 var updateSummary = sqldb.Many{
 	SQL: `UPDATE order_summaries SET version = r.version, status = r.status, payment_status = r.payment_status, fulfillment_status = r.fulfillment_status,
 			saga_state = r.saga_state, cancellation_reason = r.cancellation_reason, cancellation_detail = r.cancellation_detail,
-			updated_at = r.updated_at, deadline_at = r.deadline_at, open = r.open
+			updated_at = r.updated_at, deadline_at = r.deadline_at,
+			open = CASE WHEN r.deadline_at IS NULL THEN r.open ELSE r.open OR order_summaries.open END
 		FROM {rows} WHERE order_summaries.order_id = r.order_id`,
 	Columns: `order_id text, version bigint, status text, payment_status text, fulfillment_status text, saga_state text, cancellation_reason text, cancellation_detail text,
 		updated_at bigint, deadline_at bigint, open bool`,
@@ -240,6 +245,42 @@ func (s *store) deadline(o Order) time.Time {
 		return o.UpdatedAt.Add(s.deadlines.Ship * time.Duration(min(o.Steps[createShipment].Attempts, 30)))
 	}
 	return time.Time{}
+}
+
+// expected reports whether the order goes its usual way, on which nobody need look after it: most orders are through before the first deadline. The rounds open those that are not.
+// They go by the time in its identifier, and so an order that says another time, or comes late, is open from the start.
+func (s *store) expected(o Order, fresh bool) bool {
+	if !o.forward() || fresh && !id.Near("ord", o.ID, s.clock.Now(), asksAtOnce) {
+		return false
+	}
+	for _, step := range o.Steps {
+		if step.Attempts > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// asksAtOnce is within what time of its being named an order is usually written.
+const asksAtOnce = 5 * time.Second
+
+// openOverdue opens the orders named within the span that nobody has ended. Errors: sqldb.ErrUnavailable.
+func (s *store) openOverdue(ctx context.Context, span sqldb.Span) error {
+	const page = 500
+	for {
+		var ids []string
+		err := s.db.Select(ctx, &ids, `SELECT order_id FROM order_summaries WHERE order_id >= $1 AND order_id < $2 AND deadline_at IS NOT NULL AND NOT open ORDER BY order_id LIMIT $3`,
+			id.At("ord", span.From), id.At("ord", span.To), page)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := s.db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE order_summaries SET open = true WHERE order_id IN {$1} AND deadline_at IS NOT NULL`, ids)
+			return err
+		}); err != nil || len(ids) < page {
+			return err
+		}
+	}
 }
 
 // due lists orders whose deadline has passed, those that wait longest first.

@@ -21,7 +21,7 @@ type summary struct {
 	Detail        string     `db:"cancellation_detail"`
 	UpdatedAt     int64      `db:"updated_at"`
 	DeadlineAt    *int64     `db:"deadline_at"`
-	Open          bool       `db:"open"` // it has a deadline
+	Open          bool       `db:"open"` // somebody has to look after it
 	CustomerID    string     `db:"customer_id"`
 	PlacedAt      int64      `db:"placed_at"`
 	TotalAmount   int64      `db:"total_amount"`
@@ -30,13 +30,14 @@ type summary struct {
 	Placed        sqldb.JSON `db:"placed"` // the first event; read with the row, and never changed
 }
 
-// project makes the summary of an order.
+// project makes the summary of an order, open if it is under way or waits for an operator.
 func (s *store) project(o Order) summary {
 	sum := summaryOf(o)
 	if at := s.deadline(o); !at.IsZero() {
 		us := sqldb.Micros(at)
 		sum.DeadlineAt, sum.Open = &us, true
 	}
+	sum.Open = sum.Open || sum.Saga == "compensation_failed"
 	return sum
 }
 

@@ -15,7 +15,7 @@ const overdueAfter = time.Minute
 func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
 	return audit.Find(ctx, m.needs.DB,
 		audit.Look{Name: "compensation_failed", Query: `SELECT count(*) AS n, coalesce(min(updated_at), 0) AS since, coalesce(min(order_id), '') AS sample
-			FROM order_summaries WHERE saga_state = $1`, Arg: "compensation_failed"},
+			FROM order_summaries WHERE open AND saga_state = $1`, Arg: "compensation_failed"},
 		audit.Look{Name: "overdue", Query: `SELECT count(*) AS n, coalesce(min(deadline_at), 0) AS since, coalesce(min(order_id), '') AS sample
 			FROM order_summaries WHERE open AND deadline_at < $1`, Arg: sqldb.Micros(m.needs.Clock.Now().Add(-overdueAfter))},
 	)

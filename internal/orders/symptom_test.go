@@ -25,7 +25,7 @@ func TestOrdersThatNobodyDoesSomethingAboutAreSymptoms(t *testing.T) {
 			{ID: "ord_1", Status: "pending", Saga: "running", Open: true, DeadlineAt: new(sqldb.Micros(noon.Add(-time.Hour)))},
 			{ID: "ord_2", Status: "pending", Saga: "running", Open: true, DeadlineAt: new(sqldb.Micros(noon.Add(-2 * time.Minute)))},
 			{ID: "ord_3", Status: "pending", Saga: "running", Open: true, DeadlineAt: new(sqldb.Micros(noon.Add(-30 * time.Second)))}, // somebody is about to
-			{ID: "ord_4", Status: "pending", Saga: "compensation_failed", UpdatedAt: sqldb.Micros(noon.Add(-3 * time.Hour))},
+			{ID: "ord_4", Status: "pending", Saga: "compensation_failed", Open: true, UpdatedAt: sqldb.Micros(noon.Add(-3 * time.Hour))},
 			{ID: "ord_5", Status: "delivered", Saga: "completed"},
 		}
 		require.NoError(t, db.Write(t.Context(), "", func(_ context.Context, tx *sqldb.Tx) error {

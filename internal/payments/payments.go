@@ -72,6 +72,7 @@ func New(n Needs) *Module {
 	bus.Prefetch(m.bus, prefetch[paymentsapi.TakePayment])
 	bus.Prefetch(m.bus, prefetch[paymentsapi.CancelPayment])
 	bus.Assume(m.bus, assumeNew)
+	m.bus.WhileLeading(m.goRounds)
 	m.bus.WhileLeading(newReconciler(m, "payments", n.Resolve, m.duePayments).run)
 	m.bus.WhileLeading(newReconciler(m, "refunds", n.Resolve, m.dueRefunds).run)
 	if n.Metrics != nil {

@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"shop/internal/payments/internal/provider"
+	"shop/internal/platform/clock"
+	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 )
 
@@ -113,6 +115,26 @@ func (r *reconciler) try(ctx context.Context, a attempt) {
 	select {
 	case r.freed <- struct{}{}:
 	default:
+	}
+}
+
+// roundsEvery is how often payments are looked for that nobody has in hand any more.
+const roundsEvery = time.Second
+
+// goRounds makes payments due that were left behind, until ctx ends.
+func (m *Module) goRounds(ctx context.Context) {
+	rounds := sqldb.NewRounds(m.db, "payments", m.lease)
+	tick := time.NewTicker(roundsEvery)
+	defer tick.Stop()
+	for {
+		if err := rounds.Go(ctx, clock.System.Now(), m.takeUp); err != nil && ctx.Err() == nil {
+			m.log.Warn("payments that were left behind cannot be looked for", telemetry.Fields(ctx), zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func TestAPaymentThatACrashLeftBehindStaysInTheTraceOfItsOrder(t *testing.T) {
 		require.NoError(t, x.db.Write(telemetry.WithTraceparent(t.Context(), placing), "ord_1", func(ctx context.Context, tx *sqldb.Tx) error {
 			return dead.take(ctx, tx, take("ord_1", "pm_test_ok"))
 		}))
-		x.open(Needs{})
+		x.open(Needs{Deadline: time.Second})
 		require.IsType(t, paymentsapi.PaymentCaptured{}, x.answer("ord_1"))
 		turn, charge := spans.One("reconcile payments"), spans.One(telemetry.SpanCharge)
 		require.Equal(t, placing, telemetrytest.Traceparent(turn.Parent()))
@@ -126,7 +126,7 @@ func TestARefundThatTheProviderDidNotAnswerStaysInTheTraceOfItsRequest(t *testin
 
 func TestARowWhoseTraceIsNotRecordedKeepsNothingOfIt(t *testing.T) {
 	eachTracedTill(t, func(t *testing.T, x *till, spans *telemetrytest.Spans) {
-		x.open(Needs{})
+		x.open(Needs{Deadline: time.Second})
 		x.sendIn(unrecorded, take("ord_1", "pm_test_ok"))
 		x.answer("ord_1")
 		require.Empty(t, spans.Started())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"shop/internal/platform/id"
 	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
 )
@@ -108,10 +109,37 @@ var insertPayments = sqldb.Many{
 }
 
 // insert queues a new payment. Its errors come at the end of the transaction: sqldb.ErrDuplicate, there is one for the reference.
+//
+// That it has to be looked after is not written: nearly always its sender ends it within its lease. The rounds find those of which that was not so, by the time in the identifier; one
+// that comes late, or says another time, has its lease in its row.
 func insert(tx *sqldb.Tx, p payment) {
+	if id.Near("pay", p.id, p.createdAt, sentAtOnce) {
+		p.nextAttempt = time.Time{}
+	}
 	tx.Queue(&insertPayments, p.id, p.reference, p.customerID, p.method, p.amount.Currency, p.amount.Amount, string(p.status), p.failure,
 		sqldb.Micros(p.cancelAt), p.cancelReason, sqldb.Micros(p.nextAttempt), p.trace, sqldb.Micros(p.createdAt))
 	tx.SetLocal(viewKey(p.reference), viewAsStored(p))
+}
+
+// sentAtOnce is within what time of its being named a payment is usually written.
+const sentAtOnce = 5 * time.Second
+
+// takeUp makes those payments due that were named within the span, and of which nobody has said what became. Errors: sqldb.ErrUnavailable.
+func (m *Module) takeUp(ctx context.Context, span sqldb.Span) error {
+	const left, page = `status IN ('sending', 'unknown', 'authorized') AND next_attempt_at = 0`, 500
+	for {
+		var ids []string
+		err := m.db.Select(ctx, &ids, `SELECT id FROM payments WHERE id >= $1 AND id < $2 AND `+left+` ORDER BY id LIMIT $3`, id.At("pay", span.From), id.At("pay", span.To), page)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := m.db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE payments SET next_attempt_at = $2 WHERE id IN {$1} AND `+left, ids, sqldb.Micros(m.clock.Now()))
+			return err
+		}); err != nil || len(ids) < page {
+			return err
+		}
+	}
 }
 
 const updatePayments = `UPDATE payments SET status = r.status, authorized = r.authorized, captured = r.captured, refunded = r.refunded, refunding = r.refunding,

@@ -122,7 +122,7 @@ func TestAnIntentThatACrashLeftBehindIsCarriedOut(t *testing.T) {
 		_, err := x.psp.Charge(t.Context(), provider.ChargeRequest{Key: p.id, Reference: p.reference, Method: p.method, Amount: p.amount}) // and here it dies, before it wrote that down
 		require.NoError(t, err)
 
-		x.open(Needs{})
+		x.open(Needs{Deadline: time.Second}) // whoever finds it goes by its own lease
 		require.IsType(t, paymentsapi.PaymentCaptured{}, x.answer("ord_not_sent"))
 		require.IsType(t, paymentsapi.PaymentCaptured{}, x.answer("ord_sent"))
 		x.requireBalanced("ord_not_sent", "ord_sent")
@@ -272,7 +272,7 @@ func TestStoppingLeavesNoPaymentHalfDone(t *testing.T) {
 		x.send(commands...)
 		require.Eventually(t, func() bool { return len(x.ledger()) > 0 }, patience, time.Millisecond)
 		x.stop()
-		x.open(Needs{})
+		x.open(Needs{Deadline: time.Second})
 		for _, reference := range references {
 			require.IsType(t, paymentsapi.PaymentCaptured{}, x.answer(reference))
 		}

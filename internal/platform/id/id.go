@@ -24,8 +24,7 @@ var pool = struct {
 
 // New returns a new identifier such as "ord_01jd3q6k9v8xw2n4t7ryz5abcd". It never returns the same twice.
 func New(prefix string) string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
+	b := since(time.Now())
 	pool.Lock()
 	if pool.n+10 > len(pool.buf) {
 		_, _ = rand.Read(pool.buf[:]) // never fails since Go 1.24
@@ -35,6 +34,19 @@ func New(prefix string) string {
 	pool.n += 10
 	pool.Unlock()
 	return prefix + "_" + encode(b)
+}
+
+// At is the least identifier that New makes at t, or after it.
+func At(prefix string, t time.Time) string { return prefix + "_" + encode(since(t)) }
+
+func since(t time.Time) (b [16]byte) {
+	binary.BigEndian.PutUint64(b[:8], uint64(max(0, t.UnixMilli()))<<16)
+	return b
+}
+
+// Near reports whether an identifier that New made is of that time, give or take d.
+func Near(prefix, s string, t time.Time, d time.Duration) bool {
+	return At(prefix, t.Add(-d)) <= s && s < At(prefix, t.Add(d))
 }
 
 func encode(b [16]byte) string {

@@ -12,6 +12,9 @@ import (
 	"shop/internal/platform/telemetry"
 )
 
+// roundsWithin is how many rounds there are in the time after which an order is left behind: one a second, unless deadlines were set.
+const roundsWithin = 30
+
 // watchDeadlines does something about orders that wait too long. What waited while no process ran gets its chance first.
 func (m *Module) watchDeadlines(ctx context.Context) {
 	d := m.needs.Deadlines
@@ -23,9 +26,12 @@ func (m *Module) watchDeadlines(ctx context.Context) {
 	rounds := sqldb.NewRounds(m.needs.DB, "orders", d.unexpected())
 	tick := time.NewTicker(d.Look)
 	defer tick.Stop()
-	for {
-		if err := rounds.Go(ctx, clock.System.Now(), m.store.openOverdue); err != nil && ctx.Err() == nil {
-			m.log.Warn("orders that were left behind cannot be looked for", telemetry.Fields(ctx), zap.Error(err))
+	for round := (time.Time{}); ; {
+		if now := clock.System.Now(); now.Sub(round) >= d.unexpected()/roundsWithin {
+			if err := rounds.Go(ctx, now, m.store.openOverdue); err != nil && ctx.Err() == nil {
+				m.log.Warn("orders that were left behind cannot be looked for", telemetry.Fields(ctx), zap.Error(err))
+			}
+			round = now
 		}
 		if err := m.meetDeadlines(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("deadlines cannot be read", telemetry.Fields(ctx), zap.Error(err))

@@ -30,7 +30,8 @@ type lane struct {
 	costs *costs
 	cpu   cores // of the process
 	db    *database
-	batch int // jobs that share a transaction at most
+	turns *turnstile // of the process
+	batch int        // jobs that share a transaction at most
 
 	waiting queue[*job]
 	patient []*job
@@ -59,13 +60,14 @@ func (l *lane) submit(j *job) {
 func (l *lane) kick() {
 	if !l.busy && (l.waiting.len() > 0 || l.enough) {
 		l.busy = true
-		l.db.server.whenUp(l.begin)
+		l.db.server.whenUp(func() { l.turns.take(l.waiting.len()+len(l.patient), l.begin) })
 	}
 }
 
 // transaction is one batch on its way to the disk.
 type transaction struct {
 	*lane
+	turn   *turn
 	jobs   []*job
 	began  time.Duration
 	trips  int           // round trips to come: one for each answer, and the one that writes and commits
@@ -77,8 +79,8 @@ type transaction struct {
 	rows   micros        // CPU of both that is its jobs' own
 }
 
-func (l *lane) begin() {
-	tx := &transaction{lane: l, began: l.sim.now}
+func (l *lane) begin(t *turn) {
+	tx := &transaction{lane: l, turn: t, began: l.sim.now}
 	for l.waiting.len() > 0 && len(tx.jobs) < l.batch {
 		tx.jobs = append(tx.jobs, l.waiting.pop())
 	}
@@ -148,9 +150,21 @@ func (tx *transaction) commit() {
 	s := tx.db.server
 	s.cpu.serve(tx.pgTrip-tx.locked, func() {
 		tx.db.stock.take(tx.stock, func() {
-			s.cpu.serve(tx.locked, func() { s.wal.flush(tx.wal, tx.committed) })
+			s.cpu.serve(tx.locked, tx.durable)
 		})
 	})
+}
+
+// durable passes the turn on and waits for the disk. If somebody wants the turn, the COMMIT is a round trip of its own.
+func (tx *transaction) durable() {
+	flush := func() { tx.db.server.wal.flush(tx.wal, tx.committed) }
+	if !tx.turn.wanted() {
+		flush()
+	} else {
+		tx.did.trips++
+		tx.sim.after(tx.db.trip, flush)
+	}
+	tx.turn.end()
 }
 
 func (tx *transaction) committed() {

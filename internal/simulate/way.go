@@ -146,6 +146,9 @@ func (w *world) jobOf(s step, o *order, p int, at *member, done func()) *job {
 	if (s == reserved || s == dispatched) && o.at != at { // a parcel leaves days after its order was in anybody's memory
 		j.also = w.costs.of(recall)
 	}
+	if s == commit || s == create || s == created { // nobody waits for what follows the payment
+		j.patience = company
+	}
 	if s == reserve || s == issue {
 		j.stock, j.lines = o.parts[p].stock, len(o.parts[p].stock)
 	}

@@ -33,6 +33,7 @@ type shard struct {
 type member struct {
 	shard      *shard
 	process    cores
+	turns      *turnstile // of the process
 	lanes      []*lane
 	consumer   *consumer
 	senders    *senders
@@ -119,16 +120,18 @@ func (w *world) openShards(context int, machine *station) {
 			m := &member{shard: sh}
 			switch {
 			case context == testpsp:
-				m.process = w.shards[payments][s].members[r].process
+				host := w.shards[payments][s].members[r]
+				m.process, m.turns = host.process, host.turns
 			case t.Together && context != orders:
-				m.process = w.shards[orders][0].members[r].process
+				host := w.shards[orders][0].members[r]
+				m.process, m.turns = host.process, host.turns
 			case machine != nil:
-				m.process = cores{machine, &w.spent.program}
+				m.process, m.turns = cores{machine, &w.spent.program}, newTurnstile(w.sim, t.Machine)
 			default:
-				m.process = cores{w.newMachine(h.Cores), &w.spent.program}
+				m.process, m.turns = cores{w.newMachine(h.Cores), &w.spent.program}, newTurnstile(w.sim, h.Cores)
 			}
 			for range h.Lanes {
-				m.lanes = append(m.lanes, &lane{sim: w.sim, costs: w.costs, cpu: m.process, db: db, batch: h.Batch})
+				m.lanes = append(m.lanes, &lane{sim: w.sim, costs: w.costs, cpu: m.process, db: db, turns: m.turns, batch: h.Batch})
 			}
 			m.consumer = &consumer{world: w, at: m}
 			sh.members = append(sh.members, m)

@@ -12,7 +12,7 @@ import (
 // each row once when it is old enough, by a time that its index is in the order of and that hardly ever changes, and marks those that were left behind. What is marked has an index.
 //
 // How far a round came is kept in the table rounds, for whoever leads next, however late. A row may be committed later than its time says, by a process that stood still: so a little
-// is looked at again each time, ten minutes once a minute, and a day once an hour and by a new leader.
+// is looked at again each time, ten minutes once a minute and by a new leader, and a day once an hour.
 type Rounds struct {
 	db    *DB
 	name  string
@@ -44,20 +44,23 @@ func (r *Rounds) Go(ctx context.Context, now time.Time, look func(ctx context.Co
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	to := now.Add(-r.after)
-	first := r.seen.IsZero()
-	whole := first || now.Sub(r.whole) >= time.Hour || to.Before(r.seen) // the clock was put back
-	wide := whole || now.Sub(r.wide) >= time.Minute
-	from, err := r.from(ctx)
-	if err != nil {
-		return err
+	if r.seen.IsZero() {
+		seen, err := r.kept(ctx)
+		if err != nil {
+			return err
+		}
+		r.seen, r.whole = seen, now
 	}
+	whole := now.Sub(r.whole) >= time.Hour || to.Before(r.seen.Add(-wideRound)) // the clock was put back
+	wide := whole || now.Sub(r.wide) >= time.Minute
+	from := r.seen.Add(-roundOverlap)
 	switch {
 	case whole:
 		from = earlier(from, to.Add(-wholeRound))
 	case wide:
-		from = earlier(from, to.Add(-wideRound))
+		from = earlier(r.seen, to).Add(-wideRound)
 	}
-	for s := (Span{from, from}); s.To.Before(to); {
+	for s := (Span{To: from}); s.To.Before(to); {
 		s = Span{s.To, earlier(s.To.Add(longestSpan), to)}
 		if err := look(ctx, s); err != nil {
 			return err
@@ -76,17 +79,14 @@ func (r *Rounds) Go(ctx context.Context, now time.Time, look func(ctx context.Co
 	return nil
 }
 
-// from is where a round must begin that follows the last one, whoever walked that.
-func (r *Rounds) from(ctx context.Context) (time.Time, error) {
-	if !r.seen.IsZero() {
-		return r.seen.Add(-roundOverlap), nil
-	}
+// kept is how far whoever led before came.
+func (r *Rounds) kept(ctx context.Context) (time.Time, error) {
 	var seen int64
 	err := r.db.Get(ctx, &seen, `SELECT seen FROM rounds WHERE name = $1`, r.name)
 	if errors.Is(err, ErrNoRows) {
 		return time.Time{}, &dbError{ErrUnavailable, errors.New("the table rounds has no row " + r.name)}
 	}
-	return Time(seen).Add(-wideRound), err
+	return Time(seen), err
 }
 
 // keep remembers how far this round came.

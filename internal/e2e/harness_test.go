@@ -415,7 +415,7 @@ func (s *shop) tables() map[string][]string {
 			list = `SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = '` + name + `'::regnamespace`
 		}
 		for _, row := range s.rows(db, list) {
-			if table := row; table != "leases" && !strings.HasPrefix(table, "schema_version_") {
+			if table := row; table != "leases" && table != "rounds" && !strings.HasPrefix(table, "schema_version_") {
 				all[name+"."+table] = s.rows(db, `SELECT * FROM `+prefix+table)
 			}
 		}

@@ -18,9 +18,9 @@ func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
 		WHERE state IN ('failed', 'unknown') AND state = $1`
 	return audit.Find(ctx, m.db,
 		audit.Look{Name: "unsent", Query: `SELECT count(*) AS n, coalesce(min(due_at), 0) AS since, coalesce(min(id), '') AS sample FROM intents WHERE due_at > 0 AND due_at < $1`,
-			Arg: sqldb.Micros(m.clock.Now().Add(-unsentAfter))},
-		audit.Look{Name: "mail_unknown", Query: troubled, Arg: "unknown"},
-		audit.Look{Name: "mail_failed", Query: troubled, Arg: "failed"},
+			Args: []any{sqldb.Micros(m.clock.Now().Add(-unsentAfter))}},
+		audit.Look{Name: "mail_unknown", Query: troubled, Args: []any{"unknown"}},
+		audit.Look{Name: "mail_failed", Query: troubled, Args: []any{"failed"}},
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"shop/internal/platform/audit"
+	"shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
 )
 
@@ -13,11 +14,15 @@ const overdueAfter = time.Minute
 
 // Symptoms are orders that wait for a person (compensation_failed), and those whose deadline passed without anybody doing something about it (overdue). Errors: sqldb.ErrUnavailable.
 func (m *Module) Symptoms(ctx context.Context) ([]audit.Symptom, error) {
+	seen, err := sqldb.RoundsSeen(ctx, m.needs.DB, "orders") // what came since may not be open, though it should be
+	if err != nil {
+		return nil, err
+	}
 	return audit.Find(ctx, m.needs.DB,
 		audit.Look{Name: "compensation_failed", Query: `SELECT count(*) AS n, coalesce(min(updated_at), 0) AS since, coalesce(min(order_id), '') AS sample
-			FROM order_summaries WHERE open AND saga_state = $1`, Arg: "compensation_failed"},
+			FROM order_summaries WHERE open AND saga_state = $1`, Args: []any{"compensation_failed"}},
 		audit.Look{Name: "overdue", Query: `SELECT count(*) AS n, coalesce(min(deadline_at), 0) AS since, coalesce(min(order_id), '') AS sample
-			FROM order_summaries WHERE open AND deadline_at < $1`, Arg: sqldb.Micros(m.needs.Clock.Now().Add(-overdueAfter))},
+			FROM order_summaries WHERE deadline_at < $1 AND (open OR order_id >= $2)`, Args: []any{sqldb.Micros(m.needs.Clock.Now().Add(-overdueAfter)), id.At("ord", seen)}},
 	)
 }
 

@@ -124,17 +124,20 @@ func insert(tx *sqldb.Tx, p payment) {
 // sentAtOnce is within what time of its being named a payment is usually written.
 const sentAtOnce = 5 * time.Second
 
+// leftBehind is the condition of payments that nobody has in hand, once their lease is over.
+const leftBehind = `status IN ('sending', 'unknown', 'authorized') AND next_attempt_at = 0`
+
 // takeUp makes those payments due that were named within the span, and of which nobody has said what became. Errors: sqldb.ErrUnavailable.
 func (m *Module) takeUp(ctx context.Context, span sqldb.Span) error {
-	const left, page = `status IN ('sending', 'unknown', 'authorized') AND next_attempt_at = 0`, 500
+	const page = 500
 	for {
 		var ids []string
-		err := m.db.Select(ctx, &ids, `SELECT id FROM payments WHERE id >= $1 AND id < $2 AND `+left+` ORDER BY id LIMIT $3`, id.At("pay", span.From), id.At("pay", span.To), page)
+		err := m.db.Select(ctx, &ids, `SELECT id FROM payments WHERE id >= $1 AND id < $2 AND `+leftBehind+` ORDER BY id LIMIT $3`, id.At("pay", span.From), id.At("pay", span.To), page)
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		if err := m.db.Write(ctx, "", func(ctx context.Context, tx *sqldb.Tx) error {
-			_, err := tx.Exec(ctx, `UPDATE payments SET next_attempt_at = $2 WHERE id IN {$1} AND `+left, ids, sqldb.Micros(m.clock.Now()))
+			_, err := tx.Exec(ctx, `UPDATE payments SET next_attempt_at = $2 WHERE id IN {$1} AND `+leftBehind, ids, sqldb.Micros(m.clock.Now()))
 			return err
 		}); err != nil || len(ids) < page {
 			return err

@@ -49,3 +49,19 @@ func TestPaymentsWithoutAnOutcomeAreSymptoms(t *testing.T) {
 		}, found)
 	})
 }
+
+// Nobody has looked at them yet, because no process runs.
+func TestAPaymentThatNoRoundHasComeByIsASymptomToo(t *testing.T) {
+	dbtest.Each(t, "payments", func(t *testing.T, db *sqldb.DB) {
+		m := New(Needs{DB: db, Bus: bus.NewMemory(), Clock: clock.System})
+		require.NoError(t, db.Write(t.Context(), "ord_1", func(ctx context.Context, tx *sqldb.Tx) error { return m.take(ctx, tx, take("ord_1", "pm_test_ok")) }))
+		found, err := m.Symptoms(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, found, "somebody has it in hand")
+		later := New(Needs{DB: db, Bus: bus.NewMemory(), Clock: clock.NewFake(time.Now().Add(2 * time.Minute))})
+		found, err = later.Symptoms(t.Context())
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, "neglected", found[0].Name)
+	})
+}

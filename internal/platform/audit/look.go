@@ -6,10 +6,10 @@ import (
 	"shop/internal/platform/sqldb"
 )
 
-// Look is how a context looks for one kind of symptom: a query with one argument whose only row has how many there are (n), since when the oldest (since, microseconds), and the id of one (sample).
+// Look is how a context looks for one kind of symptom: a query whose only row has how many there are (n), since when the oldest (since, microseconds), and the id of one (sample).
 type Look struct {
 	Name, Query string
-	Arg         any
+	Args        []any
 }
 
 // Find are the symptoms that there are. Errors: sqldb.ErrUnavailable.
@@ -20,7 +20,7 @@ func Find(ctx context.Context, db *sqldb.DB, looks ...Look) ([]Symptom, error) {
 			Symptom
 			At int64 `db:"since"`
 		}
-		if err := db.Get(ctx, &row, l.Query, l.Arg); err != nil {
+		if err := db.Get(ctx, &row, l.Query, l.Args...); err != nil {
 			return nil, err
 		}
 		if row.Count > 0 {

@@ -45,7 +45,7 @@ func (r *Rounds) Go(ctx context.Context, now time.Time, look func(ctx context.Co
 	defer r.mu.Unlock()
 	to := now.Add(-r.after)
 	if r.seen.IsZero() {
-		seen, err := r.kept(ctx)
+		seen, err := kept(ctx, r.db, r.name)
 		if err != nil {
 			return err
 		}
@@ -79,12 +79,18 @@ func (r *Rounds) Go(ctx context.Context, now time.Time, look func(ctx context.Co
 	return nil
 }
 
-// kept is how far whoever led before came.
-func (r *Rounds) kept(ctx context.Context) (time.Time, error) {
+// RoundsSeen is a time before which all that was left behind is marked, as far as the database knows. Errors: ErrUnavailable.
+func RoundsSeen(ctx context.Context, db *DB, name string) (time.Time, error) {
+	seen, err := kept(ctx, db, name)
+	return seen.Add(-wideRound), err
+}
+
+// kept is how far whoever led last came.
+func kept(ctx context.Context, db *DB, name string) (time.Time, error) {
 	var seen int64
-	err := r.db.Get(ctx, &seen, `SELECT seen FROM rounds WHERE name = $1`, r.name)
+	err := db.Get(ctx, &seen, `SELECT seen FROM rounds WHERE name = $1`, name)
 	if errors.Is(err, ErrNoRows) {
-		return time.Time{}, &dbError{ErrUnavailable, errors.New("the table rounds has no row " + r.name)}
+		return time.Time{}, &dbError{ErrUnavailable, errors.New("the table rounds has no row " + name)}
 	}
 	return Time(seen), err
 }

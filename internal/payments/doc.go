@@ -6,7 +6,8 @@
 //   - A payment is one charge for one reference. Its id is the provider's idempotency key: however often the charge is sent, money is taken once.
 //   - A refund gives back a part of a captured payment; its id is the provider's key likewise. While it is pending the payment keeps the amount reserved.
 //   - A tombstone keeps the place of a payment that was cancelled before it was asked for.
-//   - A lease is the time in which a row is left to the process that has its task in memory (next_attempt_at). After it the reconciler takes over, so a crash loses
+//   - A lease is the time in which a row is left to the process that has its task in memory: until next_attempt_at, or, of a payment just taken, whose row does not say
+//     it (see insert), from the time in its id. After it the reconciler takes over, so a crash loses
 //     nothing. That two processes send the same payment is possible and harmless: the provider's key makes it one charge, the row's version one outcome.
 //
 // # Way of a payment

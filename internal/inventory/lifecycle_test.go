@@ -153,8 +153,14 @@ func TestAnExtensionOfWhatIsNotHeldHasNoEffect(t *testing.T) {
 
 func (h *house) letLapse() {
 	h.t.Helper()
+	h.lapse(time.Hour)
+}
+
+// lapse lets the time pass twice: once for the question, and once for what nobody answered.
+func (h *house) lapse(d time.Duration) {
+	h.t.Helper()
 	for range 2 {
-		h.clock.Advance(time.Hour)
+		h.clock.Advance(d)
 		require.NoError(h.t, h.m.sweep(h.t.Context()))
 	}
 	h.published()

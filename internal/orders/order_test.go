@@ -123,24 +123,24 @@ func TestTheMemoryOfOrdersIsBounded(t *testing.T) {
 	underWay := Order{}.with(&placed{}, noon)
 	for i := range cacheSize + 100 {
 		underWay.ID = fmt.Sprint(i)
-		c.put(underWay)
+		c.put(new(underWay))
 	}
 	require.Equal(t, cacheSize, len(c.orders)) //nolint:testifylint // Len would print them all
 	require.True(t, c.has(underWay.ID))
 	underWay.UpdatedAt = noon.Add(time.Hour) // a change of one that is kept pushes no other out
-	c.put(underWay)
+	c.put(new(underWay))
 	require.Equal(t, cacheSize, len(c.orders)) //nolint:testifylint // Len would print them all
 }
 
 func TestAnOrderLeavesTheMemoryWithTheEndOfItsProcess(t *testing.T) {
 	c := newCache()
 	o := Order{ID: "ord_a"}.with(&placed{}, noon).with(&stockReserved{}, noon).with(&paymentCaptured{"pay_1", 1}, noon).with(&confirmed{}, noon)
-	c.put(o)
+	c.put(&o)
 	require.True(t, c.has("ord_a"))
-	c.put(o.with(&shipmentCreated{"shp_1"}, noon))
+	c.put(new(o.with(&shipmentCreated{"shp_1"}, noon)))
 	require.False(t, c.has("ord_a"))
-	c.put(o)
-	c.put(o.with(&cancelled{}, noon))
+	c.put(&o)
+	c.put(new(o.with(&cancelled{}, noon)))
 	require.False(t, c.has("ord_a"))
 }
 
@@ -150,9 +150,9 @@ func TestALargeOrderIsNotKeptInMemory(t *testing.T) {
 		"many items":    {Items: make([]Item, maxKeptItems+1)},
 		"much metadata": {Metadata: map[string]string{"k": string(make([]byte, maxKeptMetadata))}},
 	} {
-		c.put(Order{ID: name}.with(&p, noon))
+		c.put(new(Order{ID: name}.with(&p, noon)))
 		require.False(t, c.has(name), name)
 	}
-	c.put(Order{ID: "enough"}.with(&placed{Items: make([]Item, maxKeptItems)}, noon))
+	c.put(new(Order{ID: "enough"}.with(&placed{Items: make([]Item, maxKeptItems)}, noon)))
 	require.True(t, c.has("enough"))
 }

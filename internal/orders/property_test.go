@@ -215,7 +215,7 @@ func (l *life) requireSense() {
 		if kept, ok := m.store.cache.get(l.id); ok {
 			past, err := replay(rows[:kept.Version])
 			require.NoError(l.rt, err)
-			require.Equal(l.rt, past[0], kept, "replica %d", i)
+			require.Equal(l.rt, &past[0], kept, "replica %d", i)
 		}
 	}
 }

@@ -25,13 +25,13 @@ type store struct {
 	db        *sqldb.DB
 	clock     clock.Clock
 	deadlines Deadlines
-	changed   func(Order) // after a change is durable
+	changed   func(*Order) // after a change is durable
 	reads     *sqldb.Loader[string, summary]
 	cache     *cache
 	counters  *counters // nil: nothing is counted
 }
 
-func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *store {
+func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(*Order)) *store {
 	s := &store{db: db, clock: c, deadlines: d, changed: changed, cache: newCache()}
 	s.reads = sqldb.NewLoader(s.findAll)
 	return s
@@ -40,9 +40,9 @@ func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(Order)) *st
 // orderKey names an order among the locals of a transaction.
 type orderKey string
 
-// view is an order as a transaction sees it.
+// view is an order as a transaction sees it. The order is never changed: a change makes another.
 type view struct {
-	Order
+	*Order
 	kept bool // a copy from memory, not changed in this transaction: another process may have changed the order since
 }
 
@@ -54,7 +54,7 @@ func (s *store) decide(ctx context.Context, tx *sqldb.Tx, id string, f func(o Or
 	if err != nil {
 		return err
 	}
-	err = f(v.Order)
+	err = f(*v.Order)
 	if now, _ := tx.Local(orderKey(id)); !now.(view).kept {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *store) decide(ctx context.Context, tx *sqldb.Tx, id string, f func(o Or
 		return err
 	}
 	s.cache.forget(id)
-	return f(now.(view).Order)
+	return f(*now.(view).Order)
 }
 
 // load gives the order as this transaction sees it. Errors: ErrNotFound.
@@ -110,8 +110,8 @@ func (s *store) fetch(ctx context.Context, tx *sqldb.Tx, ids []string) error {
 		return err
 	}
 	orders, err := replay(rows)
-	for _, o := range orders {
-		tx.SetLocal(orderKey(o.ID), view{o, false})
+	for i := range orders {
+		tx.SetLocal(orderKey(orders[i].ID), view{&orders[i], false})
 	}
 	return err
 }
@@ -189,13 +189,19 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 	} else {
 		tx.Queue(&updateSummary, sum.changing()...)
 	}
-	tx.SetLocal(orderKey(o.ID), view{o, false})
-	tx.AfterCommit(func() {
-		s.cache.put(o)
-		s.counters.count(&o, &counts)
-		s.changed(o)
-	})
+	s.tell(tx, &o, counts)
 	return o, nil
+}
+
+// tell lets the rest of the transaction, and once it is durable everybody, know what became of the order.
+func (s *store) tell(tx *sqldb.Tx, o *Order, counts tally) {
+	now := new(*o)
+	tx.SetLocal(orderKey(o.ID), view{now, false})
+	tx.AfterCommit(func() {
+		s.cache.put(now)
+		s.counters.count(now, &counts)
+		s.changed(now)
+	})
 }
 
 var appendEvents = sqldb.Many{
@@ -335,12 +341,12 @@ const (
 // cache keeps orders between the messages of their process, so that a step reads nothing.
 type cache struct {
 	mu     sync.Mutex
-	orders map[string]Order
+	orders map[string]*Order // which nobody changes
 }
 
-func newCache() *cache { return &cache{orders: map[string]Order{}} }
+func newCache() *cache { return &cache{orders: map[string]*Order{}} }
 
-func (c *cache) get(id string) (Order, bool) {
+func (c *cache) get(id string) (*Order, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, ok := c.orders[id]
@@ -358,10 +364,10 @@ func (c *cache) forget(id string) {
 	delete(c.orders, id)
 }
 
-func (c *cache) put(o Order) {
+func (c *cache) put(o *Order) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if state := o.SagaState(); state == "completed" || state == "compensated" || large(o.Placed) {
+	if state := o.SagaState(); state == "completed" || state == "compensated" || large(&o.Placed) {
 		delete(c.orders, o.ID)
 		return
 	}
@@ -375,7 +381,7 @@ func (c *cache) put(o Order) {
 }
 
 // large reports whether an order takes too much memory to be kept there.
-func large(p placed) bool {
+func large(p *placed) bool {
 	bytes := 0
 	for k, v := range p.Metadata {
 		bytes += len(k) + len(v)

@@ -43,7 +43,7 @@ func (w *watchers) leave(id string, c chan Order) {
 }
 
 // changed tells those who wait for it that an order has its outcome.
-func (w *watchers) changed(o Order) {
+func (w *watchers) changed(o *Order) {
 	if o.Status == Pending {
 		return
 	}
@@ -51,7 +51,7 @@ func (w *watchers) changed(o Order) {
 	defer w.mu.Unlock()
 	for _, c := range w.byID[o.ID] {
 		select {
-		case c <- o:
+		case c <- *o:
 		default: // it has one already
 		}
 	}

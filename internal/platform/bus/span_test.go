@@ -97,6 +97,7 @@ func TestMessagesOfOneTransactionAreLinkedToIt(t *testing.T) {
 		other, second := telemetry.StartRequest(t.Context(), "")
 		s.publishIn(ctx, happened{"a", 1})
 		s.publishIn(other, happened{"b", 1})
+		s.publishIn(telemetry.WithTraceparent(t.Context(), telemetry.NewTraceparent()), happened{"c", 1}) // they come one by one: when it has come, the others wait
 		release := make(chan struct{})
 		started := make(chan struct{})
 		require.NoError(t, s.receiver.Submit(t.Context(), sqldb.Job{Run: func(context.Context, *sqldb.Tx) error {
@@ -106,10 +107,10 @@ func TestMessagesOfOneTransactionAreLinkedToIt(t *testing.T) {
 		}}, func(error) {}))
 		<-started // what comes to the receiver now waits, and shares the next transaction
 		start(t, s.from, s.to)
-		eventually(t, "both wait", func() bool {
+		eventually(t, "all three have come", func() bool {
 			s.to.consumer.mu.Lock()
 			defer s.to.consumer.mu.Unlock()
-			return s.to.consumer.running == 2
+			return s.to.consumer.running == 3
 		})
 		close(release)
 		written := spans.One("transaction receiver")

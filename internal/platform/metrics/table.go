@@ -85,6 +85,8 @@ var (
 		Help: "Writes that share a transaction that was committed.", Labels: []Label{perContext}})
 	DBJobs = define(Definition{Name: "shop.db.jobs", Kind: Counter, Unit: "{job}",
 		Help: "Writes that were asked for.", Labels: []Label{perContext}})
+	DBJobsWaiting = define(Definition{Name: "shop.db.jobs.waiting", Kind: Gauge, Unit: "{job}",
+		Help: "Writes that wait for a transaction, at this moment.", Labels: []Label{perContext}})
 	DBCommits = define(Definition{Name: "shop.db.commits", Kind: Counter, Unit: "{transaction}",
 		Help: "Transactions committed; jobs share them.", Labels: []Label{perContext}})
 	DBAlone = define(Definition{Name: "shop.db.jobs_alone", Kind: Counter, Unit: "{job}",

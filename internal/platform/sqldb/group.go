@@ -110,6 +110,15 @@ func (db *DB) Push(ctx context.Context, j Job, done func(error)) error {
 	return db.laneOf(j.Key).push(&job{Job: j, ctx: ctx, done: done})
 }
 
+// Waiting is how many jobs wait for a transaction.
+func (db *DB) Waiting() int {
+	n := 0
+	for _, l := range db.lanes {
+		n += l.length()
+	}
+	return n
+}
+
 var laneSeed = maphash.MakeSeed()
 
 func (db *DB) laneOf(key string) *lane {

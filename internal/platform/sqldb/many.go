@@ -16,7 +16,7 @@ import (
 //	}
 //
 // The table is called r. PostgreSQL gets it as unnest of one array a column (a single round trip, 6.9 times as fast as a
-// loop of 100 inserts); SQLite runs the prepared statement a row at a time, which costs no round trip. Write `WHERE true` before ON CONFLICT.
+// loop of 100 inserts), in a SELECT list, where the arrays advance together: as a function in FROM each of them would be stored first, 2 µs a column. SQLite runs the prepared statement a row at a time, which costs no round trip. Write `WHERE true` before ON CONFLICT.
 // Column types are text, bigint, bool, json, and bytea for a Blob.
 type Many struct {
 	SQL     string
@@ -37,19 +37,18 @@ type Many struct {
 
 func (m *Many) compile() {
 	m.once.Do(func() {
-		var names, unnest, values []string
+		var unnest, values []string
 		for i, col := range strings.Split(m.Columns, ",") {
 			name, typ, ok := strings.Cut(strings.TrimSpace(col), " ")
 			if !ok {
 				panic("sqldb: column without a type in " + m.Columns)
 			}
-			names = append(names, name)
 			param := "$" + strconv.Itoa(i+1)
-			unnest = append(unnest, param+"::"+typ+"[]")
+			unnest = append(unnest, "unnest("+param+"::"+typ+"[]) AS "+name)
 			values = append(values, param+" AS "+name)
 		}
-		m.columns = len(names)
-		m.postgres = strings.ReplaceAll(m.SQL, "{rows}", "unnest("+strings.Join(unnest, ", ")+") AS r("+strings.Join(names, ", ")+")")
+		m.columns = len(values)
+		m.postgres = strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(unnest, ", ")+") AS r")
 		m.ids = m.postgres + " RETURNING id AS written"
 		m.exact = "WITH changed AS (" + m.postgres + " RETURNING 1) SELECT 1/(count(*) = $" + strconv.Itoa(m.columns+1) + ")::int FROM changed"
 		m.sqlite = strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(values, ", ")+") AS r")
@@ -59,47 +58,77 @@ func (m *Many) compile() {
 	})
 }
 
-// arrays turns rows into one PostgreSQL array literal a column.
+// arrays are the parameters of the PostgreSQL statement: one array a column.
 func (m *Many) arrays(rows [][]any) []any {
 	args := make([]any, m.columns)
 	for c := range args {
-		lit := make([]byte, 0, 2+len(rows)*24)
-		lit = append(lit, '{')
-		for i, row := range rows {
-			if i > 0 {
-				lit = append(lit, ',')
-			}
-			lit = appendElement(lit, row[c])
-		}
-		args[c] = string(append(lit, '}'))
+		args[c] = column{rows, c}
 	}
 	return args
 }
 
-func appendElement(lit []byte, v any) []byte {
+// column is one of the arrays that rows are for PostgreSQL.
+type column struct {
+	rows  [][]any
+	index int
+}
+
+// appendLiteral writes the array as an SQL literal. Errors: errDefect.
+func (c column) appendLiteral(b []byte) (_ []byte, err error) {
+	b = append(b, "'{"...)
+	for i, row := range c.rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendElement(b, row[c.index]); err != nil {
+			return b, err
+		}
+	}
+	return append(b, "}'"...), nil
+}
+
+func appendElement(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
-		return append(lit, "NULL"...)
+		return append(b, "NULL"...), nil
 	case int64:
-		return strconv.AppendInt(lit, v, 10)
+		return strconv.AppendInt(b, v, 10), nil
 	case int:
-		return strconv.AppendInt(lit, int64(v), 10)
+		return strconv.AppendInt(b, int64(v), 10), nil
 	case bool:
-		return strconv.AppendBool(lit, v)
+		return strconv.AppendBool(b, v), nil
 	case string:
-		return Postgres.appendString(lit, v)
+		return appendQuotedElement(b, v)
 	case []byte:
 		if v == nil {
-			return append(lit, "NULL"...)
+			return append(b, "NULL"...), nil
 		}
-		return Postgres.appendString(lit, string(v))
+		return appendQuotedElement(b, v)
 	case JSON:
 		if len(v) == 0 {
-			return append(lit, "NULL"...)
+			return append(b, "NULL"...), nil
 		}
-		return Postgres.appendString(lit, string(v))
+		return appendQuotedElement(b, v)
 	case Blob:
-		return append(v.appendHex(append(lit, `"\\`...)), '"')
+		return append(v.appendHex(append(b, `"\\`...)), '"'), nil
 	}
-	panic(fmt.Sprintf("sqldb: a row cannot carry %T", v))
+	return b, fmt.Errorf("%w: a row cannot carry %T", errDefect, v)
+}
+
+// appendQuotedElement quotes twice: for the array, and for the SQL literal that the array is.
+func appendQuotedElement[T string | []byte | JSON](b []byte, s T) ([]byte, error) {
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case 0:
+			return b, errZeroByte()
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\'':
+			b = append(b, c, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"'), nil
 }

@@ -39,15 +39,16 @@ func (db *DB) Metrics() prometheus.Collector {
 	} {
 		c.counters = append(c.counters, counter{of.is.Desc(c.fixed), of.value})
 	}
+	c.waiting = metrics.DBJobsWaiting.Desc(c.fixed)
 	c.count, c.max, c.wait = metrics.DBConnections.Desc(c.fixed), metrics.DBConnectionsMax.Desc(c.fixed), metrics.DBConnectionWait.Desc(c.fixed)
 	return c
 }
 
 type collector struct {
-	db               *DB
-	fixed            prometheus.Labels
-	counters         []counter
-	count, max, wait *prometheus.Desc
+	db                        *DB
+	fixed                     prometheus.Labels
+	counters                  []counter
+	waiting, count, max, wait *prometheus.Desc
 }
 
 type counter struct {
@@ -60,7 +61,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, n := range c.counters {
 		out <- n.desc
 	}
-	for _, d := range []*prometheus.Desc{c.count, c.max, c.wait, c.db.metrics.duration.Desc(), c.db.metrics.jobs.Desc()} {
+	for _, d := range []*prometheus.Desc{c.waiting, c.count, c.max, c.wait, c.db.metrics.duration.Desc(), c.db.metrics.jobs.Desc()} {
 		out <- d
 	}
 }
@@ -70,6 +71,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, n := range c.counters {
 		out <- prometheus.MustNewConstMetric(n.desc, prometheus.CounterValue, float64(n.value()))
 	}
+	out <- prometheus.MustNewConstMetric(c.waiting, prometheus.GaugeValue, float64(c.db.Waiting()))
 	c.pool(out, "write", c.db.write.Stats())
 	c.pool(out, "read", c.db.read.Stats())
 	out <- c.db.metrics.duration

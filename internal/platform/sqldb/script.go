@@ -256,6 +256,8 @@ func appendLiteral(b []byte, v any) ([]byte, error) {
 		return appendInt(b, int64(v)), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
+	case column:
+		return v.appendLiteral(b)
 	case []string, []int64, []byte, JSON, Blob:
 		return appendLiteral(b, Postgres.bind([]any{v})[0])
 	case driver.Valuer:
@@ -287,9 +289,11 @@ func appendInt(b []byte, n int64) []byte {
 	return append(strconv.AppendInt(append(b, '\''), n, 10), '\'')
 }
 
+func errZeroByte() error { return fmt.Errorf("%w: PostgreSQL's text has no zero byte", errDefect) }
+
 func appendQuoted(b []byte, s string) ([]byte, error) {
 	if strings.IndexByte(s, 0) >= 0 {
-		return b, fmt.Errorf("%w: PostgreSQL's text has no zero byte", errDefect)
+		return b, errZeroByte()
 	}
 	b = append(b, '\'')
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"strings"
 )
 
@@ -105,8 +106,9 @@ func (tx *Tx) Queue(m *Many, row ...any) {
 // takeQueued empties the queue, the rows of each statement together.
 func (tx *Tx) takeQueued() []manyRows {
 	var all []manyRows
-	place := make(map[*Many]int, 4)
-	for _, some := range [][]queued{tx.batch.queued, tx.own.queued} {
+	place := make(map[*Many]int, 8)
+	both := [...][]queued{tx.batch.queued, tx.own.queued}
+	for _, some := range both {
 		for _, q := range some {
 			i, seen := place[q.many]
 			if !seen {
@@ -114,10 +116,19 @@ func (tx *Tx) takeQueued() []manyRows {
 				place[q.many] = i
 				all = append(all, manyRows{many: q.many})
 			}
+			all[i].count++
+		}
+	}
+	for i := range all {
+		all[i].rows = make([][]any, 0, all[i].count)
+	}
+	for _, some := range both {
+		for _, q := range some {
+			i := place[q.many]
 			all[i].rows = append(all[i].rows, q.row)
 		}
 	}
-	tx.batch.queued, tx.own.queued = tx.batch.queued[:0], nil
+	tx.batch.queued, tx.own.queued = tx.batch.queued[:0], tx.own.queued[:0]
 	for i := range all {
 		if fold := all[i].many.Fold; fold != nil {
 			all[i].rows = fold(all[i].rows)
@@ -204,20 +215,25 @@ func (tx *Tx) keep() {
 	tx.batch.after = append(tx.batch.after, tx.own.after...)
 	tx.batch.undone = append(tx.batch.undone, tx.own.undone...)
 	if tx.batch.locals == nil {
-		tx.batch.locals = tx.own.locals
+		tx.batch.locals, tx.own.locals = tx.own.locals, nil
 	} else {
-		for k, v := range tx.own.locals {
-			tx.batch.locals[k] = v
-		}
+		maps.Copy(tx.batch.locals, tx.own.locals)
 	}
-	tx.own, tx.dirty = state{}, false
+	tx.own.empty()
+	tx.dirty = false
 }
 
 // drop forgets the state of the present job, which failed.
 func (tx *Tx) drop() {
-	undone := tx.own.undone
-	tx.own, tx.dirty = state{}, false
-	for _, fn := range undone {
+	for _, fn := range tx.own.undone {
 		fn()
 	}
+	tx.own.empty()
+	tx.dirty = false
+}
+
+// empty makes room for the next job.
+func (s *state) empty() {
+	s.queued, s.last, s.after, s.undone = s.queued[:0], s.last[:0], s.after[:0], s.undone[:0]
+	clear(s.locals)
 }

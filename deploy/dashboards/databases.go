@@ -10,6 +10,8 @@ var databases = dashboard{uid: "shop-databases", title: "Shop: databases", about
 			queries: []query{{"{{context}}", `sum by (context) (rate(shop_db_commits_total{NS}[$__rate_interval]))`}}},
 		{title: "Writes", unit: "ops", stacked: true, about: "Pieces of work that were to be written; those that wait at one time share a transaction.",
 			queries: []query{{"{{context}}", `sum by (context) (rate(shop_db_jobs_total{NS}[$__rate_interval]))`}}},
+		{title: "Writes that wait", unit: "short", stacked: true, about: "For a transaction to take them along, at this moment. A number that grows is a context that writes more slowly than it is asked to.",
+			queries: []query{{"{{context}}", `sum by (context) (shop_db_jobs_waiting{NS})`}}},
 		{title: "Writes a transaction", unit: "short", about: "How many share one, on average and in the greatest.",
 			queries: []query{{"{{context}}", `sum by (context) (rate(shop_db_transaction_jobs_sum{NS}[$__rate_interval])) / sum by (context) (rate(shop_db_transaction_jobs_count{NS}[$__rate_interval]))`},
 				{"{{context}} p99", quantile("0.99", "shop_db_transaction_jobs", "context", "")}}},

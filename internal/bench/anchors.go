@@ -240,19 +240,7 @@ func (a *anchors) latencies() ([]time.Duration, error) {
 
 // orderflow measures the ceiling as the shop is measured: with our clients, over HTTP.
 func (b *bench) orderflow(ctx context.Context, rep int) (err error) {
-	if err := b.recreate(ctx); err != nil {
-		return err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	u, err := url.Parse(b.cluster.url(anchorBase))
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, b.anchors.ceilings, orderflow, "-mode", "batch", "-full", "-http", addr, "-dsn", u.String())
-	p, err := launch(cmd, addr, "/ping", filepath.Join(b.anchors.dir, "orderflow.log"))
+	p, err := b.launchOrderflow(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,4 +252,21 @@ func (b *bench) orderflow(ctx context.Context, rep int) (err error) {
 		}
 	}
 	return nil
+}
+
+// launchOrderflow starts it on tables made anew.
+func (b *bench) launchOrderflow(ctx context.Context) (*process, error) {
+	if err := b.recreate(ctx); err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(b.cluster.url(anchorBase))
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, b.anchors.ceilings, orderflow, "-mode", "batch", "-full", "-http", addr, "-dsn", u.String())
+	return launch(cmd, addr, "/ping", filepath.Join(b.anchors.dir, "orderflow.log"))
 }

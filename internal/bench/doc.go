@@ -3,6 +3,9 @@
 //
 //	go run ./internal/bench -parts flow,anchors -reps 3 -secs 15 -clients 1,8,32,128 -out docs/performance
 //	go run ./internal/bench render -out docs/performance -doc docs/performance.md
+//	go run ./internal/bench duel -rounds 6 -clients 32,128 before=/tmp/old/shop after=bin/shop patient=bin/shop,GOGC=400
+//
+// The last one is for whoever changes the program: it compares versions or settings that are alive at the same time, a moment each, round by round.
 //
 // The parts, each a file:
 //

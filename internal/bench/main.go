@@ -34,6 +34,8 @@ func command(ctx context.Context, args []string, progress io.Writer) error {
 	switch {
 	case len(args) > 0 && args[0] == "render":
 		return render(args[1:], progress)
+	case len(args) > 0 && args[0] == "duel":
+		return runDuel(ctx, args[1:], os.Stdout, progress)
 	case len(args) == 3 && args[0] == "plain":
 		return servePlain(args[1], args[2])
 	}

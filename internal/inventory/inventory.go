@@ -53,7 +53,7 @@ var (
 )
 
 // company is how long a commitment may wait to share a transaction with others: its order is confirmed already, and the stock is held.
-const company = 20 * time.Millisecond
+const company = 100 * time.Millisecond
 
 // New builds the context. It does nothing until Start, except that it answers questions.
 func New(n Needs) *Module {

@@ -50,7 +50,7 @@ func (p *process) listen(ep *bus.Endpoint) {
 }
 
 // company is how long what follows after an order is confirmed may wait to share a transaction with others.
-const company = 20 * time.Millisecond
+const company = 100 * time.Millisecond
 
 // on registers a reaction. The order is the one that the message's key names; a key that names none is somebody else's business.
 func on[T bus.Body](p *process, ep *bus.Endpoint, react func(ctx context.Context, tx *sqldb.Tx, o Order, msg T) error) {

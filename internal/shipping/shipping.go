@@ -39,7 +39,7 @@ var (
 )
 
 // company is how long a shipment may wait to share a transaction with others: its order is confirmed already.
-const company = 20 * time.Millisecond
+const company = 100 * time.Millisecond
 
 // New builds the context. It handles no message until Start.
 func New(n Needs) *Module {

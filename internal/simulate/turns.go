@@ -10,7 +10,7 @@ type turnstile struct {
 
 func newTurnstile(sim *simulation, cores int) *turnstile {
 	n := max(2, cores)
-	return &turnstile{sim: sim, free: n, aside: n / 2}
+	return &turnstile{sim: sim, free: n, aside: n}
 }
 
 // take calls begin when a transaction of so many jobs has its turn.

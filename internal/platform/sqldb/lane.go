@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -66,6 +67,7 @@ func (l *lane) close() {
 
 func (l *lane) run() {
 	for l.wait() {
+		l.gather()
 		turn := l.db.turns.take(l.length())
 		batch := l.take()
 		l.db.stats.Jobs.Add(int64(len(batch)))
@@ -99,6 +101,19 @@ func (l *lane) wait() bool {
 		case <-l.enough.C:
 		}
 		l.enough.Stop()
+	}
+}
+
+// gather lets everybody run who can, until nobody pushes a job any more: what ends at one time (a transaction, with all that follows from it) comes along together. Without, an idle lane would
+// take the first of them alone. Where nobody can run it takes no time.
+func (l *lane) gather() {
+	for n, idle := l.length(), 0; idle < 2 && n < l.db.cfg.Batch; {
+		runtime.Gosched()
+		if now := l.length(); now != n {
+			n, idle = now, 0
+		} else {
+			idle++
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ const crowd = 16
 
 // Turns bounds how many transactions of a process are worked on at the same time, over all its databases. More than there are processors only take them from each other, while
 // in those that wait for their turn jobs gather: under load there are fewer and larger transactions. Waiting for the disk is no work. What waits longest is next; but where a crowd
-// waits, half as many as there are processors go on besides, so that these have something to do while a transaction waits for its answers.
+// waits, as many again go on besides, so that the processors have something to do while a transaction waits for its answers.
 type Turns struct {
 	embedded, server turnstile
 }
@@ -26,7 +26,7 @@ func NewTurns(n int) *Turns {
 	if n <= 0 {
 		n = max(2, runtime.GOMAXPROCS(0))
 	}
-	return &Turns{embedded: turnstile{free: max(1, n/2), aside: n / 2, limit: turnLimit}, server: turnstile{free: n, aside: n / 2, limit: turnLimit}}
+	return &Turns{embedded: turnstile{free: max(1, n/2), aside: n / 2, limit: turnLimit}, server: turnstile{free: n, aside: n, limit: turnLimit}}
 }
 
 // of returns those that transactions of a dialect share; nil when there is no bound.

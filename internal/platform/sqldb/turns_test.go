@@ -2,6 +2,7 @@ package sqldb_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestWhatWaitsForItsTurnGathersCompany(t *testing.T) {
 		release := make(chan struct{})
 		held := hold(t, a, release)
 		before, trips := b.Stats().Commits.Load(), a.Stats().RoundTrips.Load()
-		done := make(chan error, 50)
+		done := make(chan error, 15) // one more were a crowd
 		for i := range cap(done) {
 			require.NoError(t, b.Submit(t.Context(), sqldb.Job{Run: queueing("k" + strconv.Itoa(i))}, func(err error) { done <- err }))
 		}
@@ -56,13 +57,34 @@ func TestWhatWaitsForItsTurnGathersCompany(t *testing.T) {
 		for range cap(done) {
 			require.NoError(t, <-done)
 		}
-		require.Len(t, kept(t, b), 50)
+		require.Len(t, kept(t, b), cap(done))
 		require.EqualValues(t, 1, b.Stats().Commits.Load()-before, "one for all that waited meanwhile")
 		if a.Dialect() == sqldb.Postgres {
 			require.EqualValues(t, 2, a.Stats().RoundTrips.Load()-trips, "the turn was wanted, so the COMMIT waited for the disk by itself")
 			require.NoError(t, a.Write(t.Context(), "", queueing("alone")))
 			require.EqualValues(t, 3, a.Stats().RoundTrips.Load()-trips, "nobody wanted it, so it was one round trip")
 		}
+	})
+}
+
+func TestAnIdleLaneTakesAlongWhatCanRunAtTheSameMoment(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		db := dbtest.OpenWith(t, sqldb.Config{Context: "platform", URL: url})
+		withKept(t, db)
+		processors := runtime.GOMAXPROCS(1) // so that the first to push wakes the lane before any other has pushed
+		defer runtime.GOMAXPROCS(processors)
+		round := 0
+		require.Eventually(t, func() bool { // the system may interrupt anybody, but not each time
+			round++
+			before, done := db.Stats().Commits.Load(), make(chan error, 10)
+			for i := range cap(done) {
+				go func() { done <- db.Write(t.Context(), "", queueing(strconv.Itoa(round)+"."+strconv.Itoa(i))) }()
+			}
+			for range cap(done) {
+				require.NoError(t, <-done)
+			}
+			return db.Stats().Commits.Load()-before == 1
+		}, 10*time.Second, time.Millisecond)
 	})
 }
 

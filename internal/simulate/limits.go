@@ -7,7 +7,7 @@ const (
 	batchLimit     = 128                     // jobs that share a transaction (sqldb.Config.Batch)
 	crowd          = 16                      // jobs whose transaction need not wait for a turn (sqldb/turns.go)
 	turnLimit      = 20 * time.Millisecond   // how long a transaction counts as work (sqldb/turns.go)
-	company        = 20 * time.Millisecond   // how long what follows the payment waits for others' transactions (inventory, shipping, orders)
+	company        = 100 * time.Millisecond  // how long what follows the payment waits for others' transactions (inventory, shipping, orders)
 	relayRows      = 64                      // parcels that a relay reads at once (bus/relay.go, relayBatch); here a message is one by itself
 	relayUnderWay  = 2048                    // rows of one topic from reading to deleting (bus/relay.go, relayTopicCap)
 	relayTidy      = 50 * time.Millisecond   // how long acknowledged rows wait for a transaction in which to be deleted (bus/relay.go)

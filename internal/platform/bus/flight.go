@@ -22,9 +22,11 @@ type flight struct {
 	mu       sync.Mutex
 	topics   map[string]*topic
 	underWay map[int64]*shipment
-	arrived  []int64 // acknowledged, to be deleted
-	deleting bool    // a job that deletes is on its way
-	doubt    bool    // the last one found less than it wanted: another process may lead
+	arrived  []int64     // acknowledged, to be deleted
+	messages int         // in these
+	soon     *time.Timer // deletes them in a moment; nil when they need not be, or are being deleted
+	deleting bool        // a job that deletes is on its way
+	doubt    bool        // the last one found less than it wanted: another process may lead
 }
 
 // shipment is a parcel under way.
@@ -242,10 +244,11 @@ func (t *term) settled(s *shipment, l *letter, err error) {
 	arrived := s.left == 0 && !s.refused
 	if arrived {
 		t.arrived = append(t.arrived, s.id)
+		t.messages += s.messages
 	}
 	t.mu.Unlock()
 	if arrived {
-		t.deleteArrived()
+		t.tidy()
 	}
 }
 
@@ -263,10 +266,27 @@ var deleteParcels = sqldb.Many{
 	Exact:   true,
 }
 
+// tidy sees to it that the acknowledged rows are deleted: at once if they are many, otherwise soon, so that not every transaction has the rows of the last one to delete.
+func (t *term) tidy() {
+	t.mu.Lock()
+	many := len(t.arrived) >= relayTidyRows || t.messages >= relayTidyMessages
+	if !many && !t.deleting && t.soon == nil && len(t.arrived) > 0 {
+		t.soon = time.AfterFunc(relayTidy, t.deleteArrived)
+	}
+	t.mu.Unlock()
+	if many {
+		t.deleteArrived()
+	}
+}
+
 // deleteArrived deletes the acknowledged rows, sharing a commit with whatever the context writes next. What arrives until the job's turn comes goes with
 // it. A deposed leader deletes nothing.
 func (t *term) deleteArrived() {
 	t.mu.Lock()
+	if t.soon != nil {
+		t.soon.Stop()
+		t.soon = nil
+	}
 	idle := !t.deleting && len(t.arrived) > 0
 	t.deleting = t.deleting || idle
 	doubt := t.doubt
@@ -294,7 +314,7 @@ type deletion struct {
 
 func (d *deletion) take() {
 	d.term.mu.Lock()
-	d.ids, d.term.arrived = append(d.ids, d.term.arrived...), nil
+	d.ids, d.term.arrived, d.term.messages = append(d.ids, d.term.arrived...), nil, 0
 	d.term.mu.Unlock()
 }
 
@@ -324,7 +344,6 @@ func (d *deletion) done(err error) {
 	t.mu.Lock()
 	t.deleting = false
 	t.doubt = errors.Is(err, sqldb.ErrStale)
-	more := false
 	switch {
 	case err != nil: // they stay, and are deleted with the next ones
 		t.arrived = append(t.arrived, d.ids...)
@@ -342,10 +361,9 @@ func (d *deletion) done(err error) {
 		if behind {
 			signal(t.news)
 		}
-		more = len(t.arrived) > 0
 	}
 	t.mu.Unlock()
-	if more {
-		t.deleteArrived()
+	if err == nil {
+		t.tidy()
 	}
 }

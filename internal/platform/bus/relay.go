@@ -19,10 +19,13 @@ const (
 	relayLate     = 60 * time.Second // longer than any transaction lives: an id that is missing for so long never comes
 	relayGaps     = 64               // ranges of missing ids that are told apart
 	relayPause    = 100 * time.Millisecond
-	relayTidy     = 50 * time.Millisecond // how long acknowledged rows may wait for a transaction to be deleted in
-	relayRefused  = 25                    // backoffs until a topic that refused a message is tried again
-	relayTold     = 30 * time.Second      // how often the log is told of it: a broker may be away for hours
+	relayRefused  = 25               // backoffs until a topic that refused a message is tried again
+	relayTold     = 30 * time.Second // how often the log is told of it: a broker may be away for hours
 	leaseName     = "leader"
+
+	relayTidy         = 50 * time.Millisecond // how long acknowledged rows may wait for others to be deleted with, and then again for a transaction to be deleted in
+	relayTidyRows     = 48                    // so many, or
+	relayTidyMessages = 768                   // with so many messages, do not wait for others
 )
 
 // relay hands the committed rows of one context's outbox to the transport, in id order, and deletes those that arrived. Rows of one key have ascending ids,

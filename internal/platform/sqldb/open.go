@@ -116,9 +116,6 @@ func openPostgres(cfg Config) (*DB, error) {
 	return start(cfg, Postgres, write, read), nil
 }
 
-// writeCache is how much of an embedded database its writer keeps in memory, in KiB. With SQLite's own 2,000 it fetches most pages of each transaction again.
-const writeCache = "8000"
-
 // writePool opens a connection for each lane.
 func writePool(cfg Config) (pool *sqlx.DB, err error) {
 	if isPostgres(cfg.URL) {
@@ -130,7 +127,7 @@ func writePool(cfg Config) (pool *sqlx.DB, err error) {
 			"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off", "plan_cache_mode": "force_generic_plan",
 		})
 	} else {
-		pool, err = sqlitePool(cfg, "&_txlock=immediate&_pragma=cache_size(-"+writeCache+")")
+		pool, err = sqlitePool(cfg, "&_txlock=immediate")
 	}
 	if err != nil {
 		return nil, err

@@ -43,6 +43,26 @@ func TestWhatWasNotAcknowledgedIsSentAgainByTheNextProcess(t *testing.T) {
 	})
 }
 
+func TestRowsThatArrivedAreDeletedSeveralAtATime(t *testing.T) {
+	eachStreet(t, func(t *testing.T, s *street) {
+		On(s.to, record)
+		start(t, s.from, s.to)
+		sent := 0
+		eventually(t, "there are half as many deletions as parcels", func() bool { // whoever needs longer than that for each parcel has one for each
+			const parcels = 30
+			before := s.sender.Stats().Jobs.Load()
+			for range parcels {
+				s.publish(happened{"a", sent})
+				sent++
+			}
+			applied(t, s.receiver, sent)
+			s.sent()
+			return s.sender.Stats().Jobs.Load()-before-parcels < parcels/2
+		})
+		requireEachOnceInOrder(t, s.receiver, 1, sent)
+	})
+}
+
 func TestRowsThatAreCommittedLateAreSent(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	s := newStreet(t, url)

@@ -27,7 +27,7 @@ type fighter struct {
 	target
 }
 
-const duelUsage = `usage: bench duel [flags] NAME=PROGRAM[,SETTING=VALUE]... NAME=PROGRAM...
+const duelUsage = `usage: bench duel [flags] NAME=PROGRAM[,SETTING=VALUE]... ...
 
 Compares programs, or settings of one, with the first, and on PostgreSQL with the anchor orderflow, where it is.
 
@@ -61,7 +61,7 @@ func runDuel(ctx context.Context, args []string, out, progress io.Writer) (err e
 	}
 	b.parts, b.databases, b.secs, b.warm = []string{"anchors"}, []string{*kind}, seconds(*secs), seconds(*warm)
 	b.journal = journal{file: io.Discard, progress: progress}
-	if b.dir, err = os.MkdirTemp("", "shop-duel-"); err != nil {
+	if err := b.makeDir(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
@@ -165,8 +165,11 @@ func (d *duel) load(ctx context.Context, f fighter, clients int) (rate, cpu floa
 	if err != nil {
 		return 0, 0, err
 	}
-	if o.errors > 0 || len(o.sorted) == 0 {
-		return 0, 0, fmt.Errorf("%d orders and %d errors, the first: %w", len(o.sorted), o.errors, o.first)
+	if o.errors > 0 {
+		return 0, 0, fmt.Errorf("%d errors, the first: %w", o.errors, o.first)
+	}
+	if len(o.sorted) == 0 {
+		return 0, 0, errors.New("no order was confirmed in time")
 	}
 	figures := o.figures()
 	return figures[perSecond], figures[cpuProgram] + figures[cpuPostgres], pause(ctx, settleTime)

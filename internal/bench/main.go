@@ -146,13 +146,10 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	b.journal = journal{file: file, progress: progress, run: time.Now().UTC().Format(time.RFC3339)}
-	if b.dir, err = os.MkdirTemp("", "shop-bench-"); err != nil {
+	if err := b.makeDir(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if inMemory(b.dir) {
-		return fmt.Errorf("%s is in memory: nothing there is durable; set TMPDIR to a directory on a disk", b.dir)
-	}
 	if b.binary, err = build(ctx, b.dir); err != nil {
 		return err
 	}
@@ -172,6 +169,17 @@ func (b *bench) run(ctx context.Context, progress io.Writer) (err error) {
 		err = errors.Join(err, b.repetition(ctx, rep))
 	}
 	return err
+}
+
+// makeDir makes the directory of everything temporary, on a disk.
+func (b *bench) makeDir() (err error) {
+	if b.dir, err = os.MkdirTemp("", "shop-bench-"); err != nil {
+		return err
+	}
+	if inMemory(b.dir) {
+		return errors.Join(os.Remove(b.dir), fmt.Errorf("%s is in memory: nothing there is durable; set TMPDIR to a directory on a disk", b.dir))
+	}
+	return nil
 }
 
 // repetition measures every part once. A part that fails is recorded as such, and the others go on.

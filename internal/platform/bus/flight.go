@@ -23,7 +23,6 @@ type flight struct {
 	topics   map[string]*topic
 	underWay map[int64]*shipment
 	arrived  []int64     // acknowledged, to be deleted
-	messages int         // in these
 	soon     *time.Timer // deletes them in a moment; nil when they need not be, or are being deleted
 	deleting bool        // a job that deletes is on its way
 	doubt    bool        // the last one found less than it wanted: another process may lead
@@ -244,7 +243,6 @@ func (t *term) settled(s *shipment, l *letter, err error) {
 	arrived := s.left == 0 && !s.refused
 	if arrived {
 		t.arrived = append(t.arrived, s.id)
-		t.messages += s.messages
 	}
 	t.mu.Unlock()
 	if arrived {
@@ -269,7 +267,7 @@ var deleteParcels = sqldb.Many{
 // tidy sees to it that the acknowledged rows are deleted: at once if they are many, otherwise soon, so that not every transaction has the rows of the last one to delete.
 func (t *term) tidy() {
 	t.mu.Lock()
-	many := len(t.arrived) >= relayTidyRows || t.messages >= relayTidyMessages
+	many := len(t.arrived) >= relayTidyRows || t.messagesOf(t.arrived) >= relayTidyMessages
 	if !many && !t.deleting && t.soon == nil && len(t.arrived) > 0 {
 		t.soon = time.AfterFunc(relayTidy, t.deleteArrived)
 	}
@@ -277,6 +275,14 @@ func (t *term) tidy() {
 	if many {
 		t.deleteArrived()
 	}
+}
+
+// messagesOf is how many messages are in parcels under way. mu is locked.
+func (t *term) messagesOf(ids []int64) (n int) {
+	for _, id := range ids {
+		n += t.underWay[id].messages
+	}
+	return n
 }
 
 // deleteArrived deletes the acknowledged rows, sharing a commit with whatever the context writes next. What arrives until the job's turn comes goes with
@@ -314,7 +320,7 @@ type deletion struct {
 
 func (d *deletion) take() {
 	d.term.mu.Lock()
-	d.ids, d.term.arrived, d.term.messages = append(d.ids, d.term.arrived...), nil, 0
+	d.ids, d.term.arrived = append(d.ids, d.term.arrived...), nil
 	d.term.mu.Unlock()
 }
 

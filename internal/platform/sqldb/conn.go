@@ -21,10 +21,9 @@ type conn interface {
 
 // manyRows is a statement with its rows.
 type manyRows struct {
-	many  *Many
-	rows  [][]any
-	count int
-	ids   []int64 // of the rows, where the statement wants them and they came back
+	many *Many
+	rows [][]any
+	ids  []int64 // of the rows, where the statement wants them and they came back
 }
 
 func (l *lane) dial(ctx context.Context) (conn, error) {

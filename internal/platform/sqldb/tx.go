@@ -106,6 +106,7 @@ func (tx *Tx) Queue(m *Many, row ...any) {
 // takeQueued empties the queue, the rows of each statement together.
 func (tx *Tx) takeQueued() []manyRows {
 	var all []manyRows
+	var counts []int
 	place := make(map[*Many]int, 8)
 	both := [...][]queued{tx.batch.queued, tx.own.queued}
 	for _, some := range both {
@@ -114,13 +115,13 @@ func (tx *Tx) takeQueued() []manyRows {
 			if !seen {
 				i = len(all)
 				place[q.many] = i
-				all = append(all, manyRows{many: q.many})
+				all, counts = append(all, manyRows{many: q.many}), append(counts, 0)
 			}
-			all[i].count++
+			counts[i]++
 		}
 	}
 	for i := range all {
-		all[i].rows = make([][]any, 0, all[i].count)
+		all[i].rows = make([][]any, 0, counts[i])
 	}
 	for _, some := range both {
 		for _, q := range some {

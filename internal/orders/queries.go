@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/maypok86/otter/v2"
+
 	"shop/internal/platform/sqldb"
 )
 
@@ -22,17 +24,76 @@ func (s *store) find(ctx context.Context, id string) (summary, error) {
 	return sum, err
 }
 
-// findAll reads orders with one statement.
+// findAll reads orders, with one statement those that were read lately, of which it asks the version alone, and with one the others.
 func (s *store) findAll(ctx context.Context, ids []string) (map[string]summary, error) {
+	found, missing, err := s.unchanged(ctx, ids)
+	if err != nil || len(missing) == 0 {
+		return found, err
+	}
 	var rows []summary
-	if err := s.db.Select(ctx, &rows, selectSummaries+`WHERE s.order_id IN {$1}`, ids); err != nil {
+	if err := s.db.Select(ctx, &rows, selectSummaries+`WHERE s.order_id IN {$1}`, missing); err != nil {
 		return nil, err
 	}
-	found := make(map[string]summary, len(rows))
 	for _, sum := range rows {
+		s.recent.Set(sum.ID, seen{sum, s.clock.Now()})
 		found[sum.ID] = sum
 	}
 	return found, nil
+}
+
+// unchanged finds the orders that are in memory as they are in the database, and says which are not.
+func (s *store) unchanged(ctx context.Context, ids []string) (found map[string]summary, missing []string, err error) {
+	found = make(map[string]summary, len(ids))
+	kept := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if was, ok := s.recent.GetIfPresent(id); ok && s.clock.Now().Sub(was.at) < recentFor {
+			found[id] = was.summary
+			kept = append(kept, id)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	if len(kept) == 0 {
+		return found, missing, nil
+	}
+	var rows []struct {
+		ID      string `db:"order_id"`
+		Version int64  `db:"version"`
+	}
+	if err := s.db.Select(ctx, &rows, `SELECT order_id, version FROM order_summaries WHERE order_id IN {$1}`, kept); err != nil {
+		return nil, nil, err
+	}
+	now := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		now[r.ID] = r.Version
+	}
+	for _, id := range kept {
+		if found[id].Version != now[id] {
+			delete(found, id)
+			missing = append(missing, id)
+		}
+	}
+	return found, missing, nil
+}
+
+// What was read lately is kept for the next who asks: whoever waits for an order asks again and again. A version says all there is to know of an order, since its summary is a function of
+// its events; only when a rebuild mends a summary that was wrong, that is seen after recentFor.
+const (
+	recentFor   = time.Minute
+	recentBytes = 8 << 20
+)
+
+// seen is an order as it was read.
+type seen struct {
+	summary
+	at time.Time
+}
+
+func newRecent() *otter.Cache[string, seen] {
+	return otter.Must(&otter.Options[string, seen]{
+		MaximumWeight: recentBytes,
+		Weigher:       func(_ string, s seen) uint32 { return uint32(512 + len(s.Placed)) }, // with the struct and its place in the cache
+	})
 }
 
 // history reads an order's events, oldest first. Errors: ErrNotFound.

@@ -96,6 +96,57 @@ func TestAnUnchangedOrderIsNotSentAgain(t *testing.T) {
 	})
 }
 
+func TestAnOrderThatWasJustReadIsReadAnewWhenAnotherProcessChangedIt(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		id := s.place()
+		s.rest()
+		before := s.get("/v1/orders/" + id).is(http.StatusOK).order()
+		require.Equal(t, before, s.get("/v1/orders/"+id).is(http.StatusOK).order())
+		other := newStore(s.db, s.clock, Deadlines{}, func(*Order) {})
+		require.NoError(t, other.change(t.Context(), id, func(ctx context.Context, tx *sqldb.Tx, o Order) error {
+			_, err := other.append(ctx, tx, o, &shipped{ShipmentID: o.ShipmentID})
+			return err
+		}))
+		after := s.get("/v1/orders/" + id).is(http.StatusOK).order()
+		require.Equal(t, string(Shipped), after.Status)
+		require.Equal(t, before.Version+1, after.Version)
+	})
+}
+
+func TestASummaryThatWasMendedIsSeenSoon(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		id := s.place()
+		s.rest()
+		right := s.get("/v1/orders/" + id).is(http.StatusOK).order()
+		wrong := func(status string) {
+			require.NoError(t, s.db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE order_summaries SET status = $2 WHERE order_id = $1`, id, status)
+				return err
+			}))
+			s.clock.Advance(recentFor)
+		}
+		wrong("delivered")
+		require.Equal(t, "delivered", s.get("/v1/orders/"+id).is(http.StatusOK).order().Status)
+		wrong(right.Status)
+		require.Equal(t, right, s.get("/v1/orders/"+id).is(http.StatusOK).order())
+	})
+}
+
+func TestOrdersThatAreKeptAndOrdersThatAreNotAreFoundTogether(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		kept, not, none := s.place(), s.place(), newID()
+		s.rest()
+		s.get("/v1/orders/" + kept).is(http.StatusOK)
+		found, err := s.m.store.findAll(t.Context(), []string{not, kept, none})
+		require.NoError(t, err)
+		require.Len(t, found, 2)
+		for _, id := range []string{kept, not} {
+			o := s.get("/v1/orders/" + id).is(http.StatusOK)
+			require.JSONEq(t, string(found[id].document()), string(o.body))
+		}
+	})
+}
+
 func TestAnEventRemembersWhatCausedIt(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
 		const trace = "4bf92f3577b34da6a3ce929d0e0e4736"

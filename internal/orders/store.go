@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maypok86/otter/v2"
+
 	"shop/internal/platform/bus"
 	"shop/internal/platform/clock"
 	"shop/internal/platform/fault"
@@ -27,12 +29,13 @@ type store struct {
 	deadlines Deadlines
 	changed   func(*Order) // after a change is durable
 	reads     *sqldb.Loader[string, summary]
+	recent    *otter.Cache[string, seen]
 	cache     *cache
 	counters  *counters // nil: nothing is counted
 }
 
 func newStore(db *sqldb.DB, c clock.Clock, d Deadlines, changed func(*Order)) *store {
-	s := &store{db: db, clock: c, deadlines: d, changed: changed, cache: newCache()}
+	s := &store{db: db, clock: c, deadlines: d, changed: changed, recent: newRecent(), cache: newCache()}
 	s.reads = sqldb.NewLoader(s.findAll)
 	return s
 }

@@ -222,15 +222,15 @@ func TestWhatIsOldIsForgotten(t *testing.T) {
 				tx.Queue(&applied, keyOf(i), old)
 			}
 			tx.Queue(&applied, "young", young)
-			answered := sqldb.Many{SQL: `INSERT INTO idempotency_keys (principal, route, key, request_hash, status, headers, body, created_at)
-				SELECT 'p', 'r', r.id, '', 200, '', '', r.at FROM {rows}`, Columns: "id text, at bigint"}
+			answered := sqldb.Many{SQL: `INSERT INTO idempotency_keys (id, request_hash, status, headers, body, created_at)
+				SELECT r.id, '', 200, '', '', r.at FROM {rows}`, Columns: "id text, at bigint"}
 			tx.Queue(&answered, "old", old)
 			tx.Queue(&answered, "young", young)
 			return nil
 		}))
 		require.NoError(t, s.to.forget(t.Context()))
 		var left []string
-		require.NoError(t, s.receiver.Select(t.Context(), &left, `SELECT parcel FROM inbox UNION ALL SELECT key FROM idempotency_keys`))
+		require.NoError(t, s.receiver.Select(t.Context(), &left, `SELECT parcel FROM inbox UNION ALL SELECT id FROM idempotency_keys`))
 		require.Equal(t, []string{"young", "young"}, left)
 	})
 }

@@ -281,7 +281,7 @@ func (e *Endpoint) forget(ctx context.Context) error {
 	before := sqldb.Micros(e.cfg.Clock.Now().Add(-e.cfg.Keep))
 	statements := []string{
 		`DELETE FROM inbox WHERE (consumer, parcel) IN (SELECT consumer, parcel FROM inbox WHERE applied_at < $1 LIMIT $2)`,
-		`DELETE FROM idempotency_keys WHERE (principal, route, key) IN (SELECT principal, route, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)`,
+		`DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE created_at < $1 LIMIT $2)`,
 	}
 	if e.cfg.DB.Dialect() == sqldb.SQLite {
 		statements = []string{

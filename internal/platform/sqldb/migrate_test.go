@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"io/fs"
 	neturl "net/url"
 	"strings"
 	"testing"
@@ -117,6 +118,48 @@ func TestWhatSomebodyElseProvisionedIsLeftAlone(t *testing.T) {
 	require.NoError(t, db.Provision(t.Context()))
 	require.NoError(t, db.Migrate(t.Context(), migrations.Files, "platform"))
 	require.NoError(t, db.Get(t.Context(), new(int), `SELECT count(*) FROM outbox`))
+}
+
+// before is the migrations of a set below a version.
+func before(t *testing.T, set string, version string) fs.FS {
+	t.Helper()
+	older := fstest.MapFS{}
+	entries, err := fs.ReadDir(migrations.Files, set)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.Name() < version {
+			data, err := fs.ReadFile(migrations.Files, set+"/"+e.Name())
+			require.NoError(t, err)
+			older[set+"/"+e.Name()] = &fstest.MapFile{Data: data}
+		}
+	}
+	return older
+}
+
+func TestAnAnswerIsFoundByTheDigestOfTheKeyItWasStoredWith(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		db, err := sqldb.Open(sqldb.Config{Context: "answers", URL: url})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		require.NoError(t, db.Provision(t.Context()))
+		require.NoError(t, db.Migrate(t.Context(), before(t, "platform", "0004"), "platform"))
+		keys := [][3]string{{"operator:operator", "POST /v1/orders", "basket-4711"}, {"guest", "POST /v1/products", "a?>~b\\n"}, {"customer:Ä", "", "'\""}}
+		answered := sqldb.Many{SQL: `INSERT INTO idempotency_keys (principal, route, key, request_hash, status, headers, body, created_at)
+			SELECT r.principal, r.route, r.key, 'hash', 201, '{}', r.key, 7 FROM {rows}`, Columns: "principal text, route text, key text"}
+		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+			for _, k := range keys {
+				tx.Queue(&answered, k[0], k[1], k[2])
+			}
+			return nil
+		}))
+		require.NoError(t, db.Migrate(t.Context(), migrations.Files, "platform"))
+		for _, k := range keys {
+			var body string
+			require.NoError(t, db.Get(t.Context(), &body, `SELECT body FROM idempotency_keys WHERE id = $1 AND request_hash = 'hash' AND status = 201 AND headers = '{}' AND created_at = 7`,
+				sqldb.Digest(k[0], k[1], k[2])), k)
+			require.Equal(t, k[2], body)
+		}
+	})
 }
 
 func TestAMigrationDoesNotWaitForTheLaneNorFallUnderItsTimeout(t *testing.T) {

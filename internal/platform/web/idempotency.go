@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -33,7 +31,7 @@ type Keyed struct {
 	Again func(ctx context.Context, header http.Header) ([]byte, error)
 }
 
-// Idempotency keeps one answer for each (principal, route, key), in the database of the context that gives it, written in the transaction that
+// Idempotency keeps one answer for each principal, route and key, in the database of the context that gives it, written in the transaction that
 // does the work (draft-ietf-httpapi-idempotency-key-header-07). Faults are not kept: what was refused changed nothing, and may be tried again. A repetition that
 // comes while the first is running waits for it and gets its answer.
 type Idempotency struct {
@@ -47,16 +45,17 @@ func NewIdempotency(db *sqldb.DB, c clock.Clock) *Idempotency {
 	return &Idempotency{db: db, clock: c, kind: &sqldb.Kind{Name: "idempotency", Prepare: loadAnswers, Assume: assumeNone}}
 }
 
-type answerKey struct{ principal, route, key string }
+// answerID names an answer by who asked for what with which key.
+type answerID string
+
+func (k Keyed) answerID() answerID { return answerID(sqldb.Digest(k.Principal, k.Route, k.Key)) }
 
 type answer struct {
-	Principal string `db:"principal"`
-	Route     string `db:"route"`
-	Key       string `db:"key"`
-	Hash      string `db:"request_hash"`
-	Status    int    `db:"status"`
-	Headers   []byte `db:"headers"`
-	Body      []byte `db:"body"`
+	ID      answerID `db:"id"`
+	Hash    string   `db:"request_hash"`
+	Status  int      `db:"status"`
+	Headers []byte   `db:"headers"`
+	Body    []byte   `db:"body"`
 }
 
 // Do answers the request: with the stored answer if there is one, else by running work in a transaction, together with the row that stores its answer. Work of one orderingKey runs
@@ -94,7 +93,7 @@ func (k Keyed) withBody(ctx context.Context, reply Raw) (_ Raw, err error) {
 
 func (i *Idempotency) once(ctx context.Context, k Keyed, hash, orderingKey string, work func(ctx context.Context, tx *sqldb.Tx) (Raw, error)) (Raw, error) {
 	var reply Raw
-	id := answerKey{k.Principal, k.Route, k.Key}
+	id := k.answerID()
 	err := i.db.Do(ctx, sqldb.Job{Key: orderingKey, Kind: i.kind, Arg: id, Run: func(ctx context.Context, tx *sqldb.Tx) error {
 		if stored, ok := tx.Local(id); ok {
 			r, err := stored.(answer).replay(hash)
@@ -106,7 +105,7 @@ func (i *Idempotency) once(ctx context.Context, k Keyed, hash, orderingKey strin
 			return err
 		}
 		reply = r
-		return i.store(tx, k, hash, r)
+		return i.store(tx, id, k, hash, r)
 	}})
 	return reply, err
 }
@@ -122,8 +121,7 @@ func (i *Idempotency) Replay(ctx context.Context, k Keyed) (reply Raw, found boo
 		return Raw{}, false, err
 	}
 	var a answer
-	err = i.db.Get(ctx, &a, `SELECT principal, route, key, request_hash, status, headers, body FROM idempotency_keys WHERE principal = $1 AND route = $2 AND key = $3`,
-		k.Principal, k.Route, k.Key)
+	err = i.db.Get(ctx, &a, `SELECT `+answerColumns+` FROM idempotency_keys WHERE id = $1`, string(k.answerID()))
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return Raw{}, false, nil
 	}
@@ -151,7 +149,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// hashOf is 128 bits of SHA-256 over the request's JSON.
+// hashOf is a digest of the request's JSON.
 func hashOf(request any) (string, error) {
 	raw, ok := request.([]byte)
 	if !ok {
@@ -160,8 +158,7 @@ func hashOf(request any) (string, error) {
 			return "", err
 		}
 	}
-	sum := sha256.Sum256(raw)
-	return base64.RawURLEncoding.EncodeToString(sum[:16]), nil
+	return sqldb.Digest(string(raw)), nil
 }
 
 func (a answer) replay(hash string) (Raw, error) {
@@ -177,14 +174,16 @@ func (a answer) replay(hash string) (Raw, error) {
 	return raw.With("Idempotency-Replayed", "true"), nil
 }
 
+const answerColumns = `id, request_hash, status, headers, body`
+
 var insertAnswer = sqldb.Many{
-	SQL: `INSERT INTO idempotency_keys (principal, route, key, request_hash, status, headers, body, created_at)
-		SELECT r.principal, r.route, r.key, r.request_hash, r.status, r.headers, r.body, r.created_at FROM {rows}`,
-	Columns: "principal text, route text, key text, request_hash text, status bigint, headers text, body text, created_at bigint",
+	SQL: `INSERT INTO idempotency_keys (id, request_hash, status, headers, body, created_at)
+		SELECT r.id, r.request_hash, r.status, r.headers, r.body, r.created_at FROM {rows}`,
+	Columns: "id text, request_hash text, status bigint, headers text, body text, created_at bigint",
 }
 
-func (i *Idempotency) store(tx *sqldb.Tx, k Keyed, hash string, reply Raw) error {
-	a := answer{k.Principal, k.Route, k.Key, hash, reply.Status, nil, reply.Body}
+func (i *Idempotency) store(tx *sqldb.Tx, id answerID, k Keyed, hash string, reply Raw) error {
+	a := answer{id, hash, reply.Status, nil, reply.Body}
 	if a.Status == 0 {
 		a.Status = http.StatusOK
 	}
@@ -194,18 +193,12 @@ func (i *Idempotency) store(tx *sqldb.Tx, k Keyed, hash string, reply Raw) error
 			return err
 		}
 	}
-	tx.SetLocal(answerKey{k.Principal, k.Route, k.Key}, a)
+	tx.SetLocal(id, a)
 	if k.Again != nil {
 		a.Body = nil
 	}
-	tx.Queue(&insertAnswer, a.Principal, a.Route, a.Key, a.Hash, a.Status, string(a.Headers), string(a.Body), sqldb.Micros(i.clock.Now()))
+	tx.Queue(&insertAnswer, string(a.ID), a.Hash, a.Status, string(a.Headers), string(a.Body), sqldb.Micros(i.clock.Now()))
 	return nil
-}
-
-var selectAnswers = sqldb.Many{
-	SQL: `SELECT k.principal, k.route, k.key, k.request_hash, k.status, k.headers, k.body FROM {rows}
-		JOIN idempotency_keys k ON k.principal = r.principal AND k.route = r.route AND k.key = r.key`,
-	Columns: "principal text, route text, key text",
 }
 
 // assumeNone takes all requests for new ones. The key of the stored answer refuses one that is not.
@@ -213,17 +206,16 @@ func assumeNone(context.Context, *sqldb.Tx, []any) error { return nil }
 
 // loadAnswers finds the stored answers for all requests of a batch at once.
 func loadAnswers(ctx context.Context, tx *sqldb.Tx, args []any) error {
-	rows := make([][]any, len(args))
+	ids := make([]string, len(args))
 	for i, a := range args {
-		id := a.(answerKey)
-		rows[i] = []any{id.principal, id.route, id.key}
+		ids[i] = string(a.(answerID))
 	}
 	var found []answer
-	if err := sqldb.SelectMany(ctx, tx, &selectAnswers, rows, &found); err != nil {
+	if err := tx.Select(ctx, &found, `SELECT `+answerColumns+` FROM idempotency_keys WHERE id IN {$1}`, ids); err != nil {
 		return err
 	}
 	for _, a := range found {
-		tx.SetLocal(answerKey{a.Principal, a.Route, a.Key}, a)
+		tx.SetLocal(a.ID, a)
 	}
 	return nil
 }

@@ -162,6 +162,37 @@ func TestAnAnswerIsFoundByTheDigestOfTheKeyItWasStoredWith(t *testing.T) {
 	})
 }
 
+func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	for _, c := range []struct{ context, table, insert string }{
+		{"orders", "order_summaries", `INSERT INTO order_summaries (order_id, customer_id, version, status, payment_status, fulfillment_status, saga_state, cancellation_reason,
+			cancellation_detail, placed_at, updated_at, deadline_at, open, total_amount, currency, item_count)
+			VALUES ('o', 'c', 1, 'cancelled', 'p', 'f', 's', 'r', 'd', 2, 3, 4, true, 5, 'EUR', 6), ('n', '', 1, 'pending', '', '', '', '', '', 0, 0, NULL, false, 0, '', 0)`},
+		{"inventory", "reservations", `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, created_at, updated_at, traceparent, overdue)
+			VALUES ('r', 'held', '[1]', '[2]', 1, 2, 3, 4, 5, 't', true), ('n', 'shipped', '[]', NULL, 1, 0, 0, 0, 0, '', false)`},
+	} {
+		db, err := sqldb.Open(sqldb.Config{Context: c.context, URL: url})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		require.NoError(t, db.Provision(t.Context()))
+		require.NoError(t, db.Migrate(t.Context(), before(t, c.context, "0005"), c.context))
+		write(t, db, c.insert)
+		rows := func() (all []string) {
+			require.NoError(t, db.Select(t.Context(), &all, `SELECT to_jsonb(t)::text FROM `+c.table+` t ORDER BY 1`)) // by column, in whatever order they are
+			return all
+		}
+		indexes := func() (all []string) {
+			require.NoError(t, db.Select(t.Context(), &all, `SELECT indexdef FROM pg_indexes WHERE tablename = '`+c.table+`' ORDER BY indexname`))
+			return all
+		}
+		wereRows, wereIndexes := rows(), indexes()
+		require.Len(t, wereRows, 2)
+		require.NoError(t, db.Migrate(t.Context(), migrations.Files, c.context))
+		require.Equal(t, wereRows, rows())
+		require.Equal(t, wereIndexes, indexes())
+	}
+}
+
 func TestAMigrationDoesNotWaitForTheLaneNorFallUnderItsTimeout(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, url string) {
 		db := dbtest.OpenWith(t, sqldb.Config{Context: "platform", URL: url, Statement: 100 * time.Millisecond})

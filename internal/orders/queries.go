@@ -2,6 +2,8 @@ package orders
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -24,7 +26,7 @@ func (s *store) find(ctx context.Context, id string) (summary, error) {
 	return sum, err
 }
 
-// findAll reads orders, with one statement those that were read lately, of which it asks the version alone, and with one the others.
+// findAll reads orders. Of those that were read lately it asks the version alone, with a statement of their own.
 func (s *store) findAll(ctx context.Context, ids []string) (map[string]summary, error) {
 	found, missing, err := s.unchanged(ctx, ids)
 	if err != nil || len(missing) == 0 {
@@ -44,31 +46,29 @@ func (s *store) findAll(ctx context.Context, ids []string) (map[string]summary, 
 // unchanged finds the orders that are in memory as they are in the database, and says which are not.
 func (s *store) unchanged(ctx context.Context, ids []string) (found map[string]summary, missing []string, err error) {
 	found = make(map[string]summary, len(ids))
-	kept := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if was, ok := s.recent.GetIfPresent(id); ok && s.clock.Now().Sub(was.at) < recentFor {
 			found[id] = was.summary
-			kept = append(kept, id)
 		} else {
 			missing = append(missing, id)
 		}
 	}
-	if len(kept) == 0 {
+	if len(found) == 0 {
 		return found, missing, nil
 	}
 	var rows []struct {
 		ID      string `db:"order_id"`
 		Version int64  `db:"version"`
 	}
-	if err := s.db.Select(ctx, &rows, `SELECT order_id, version FROM order_summaries WHERE order_id IN {$1}`, kept); err != nil {
+	if err := s.db.Select(ctx, &rows, `SELECT order_id, version FROM order_summaries WHERE order_id IN {$1}`, slices.Collect(maps.Keys(found))); err != nil {
 		return nil, nil, err
 	}
 	now := make(map[string]int64, len(rows))
 	for _, r := range rows {
 		now[r.ID] = r.Version
 	}
-	for _, id := range kept {
-		if found[id].Version != now[id] {
+	for id, was := range found {
+		if was.Version != now[id] {
 			delete(found, id)
 			missing = append(missing, id)
 		}

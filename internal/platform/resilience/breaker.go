@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -66,8 +67,10 @@ const (
 // Breaker is the circuit breaker of one kind of traffic to one upstream.
 type Breaker struct {
 	upstream, traffic string
-	circuit           circuitbreaker.CircuitBreaker[any]
 	metrics           *guardMetrics
+
+	mu      sync.Mutex // the circuit tells of a change of its state unlocked: what it counted is to stay as it is until that was read
+	circuit circuitbreaker.CircuitBreaker[any]
 }
 
 func newBreaker(upstream, traffic string, s Settings, m *guardMetrics, log *zap.Logger) *Breaker {
@@ -97,6 +100,8 @@ func newBreaker(upstream, traffic string, s Settings, m *guardMetrics, log *zap.
 
 // Pass lets an attempt through. Whoever passed must call done once, with the outcome. Errors: *OpenError.
 func (b *Breaker) Pass() (done func(Outcome), err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if !b.circuit.TryAcquirePermit() {
 		b.count(refusedOpen)
 		return nil, &OpenError{b.upstream, max(time.Second, b.circuit.RemainingDelay())}
@@ -104,6 +109,8 @@ func (b *Breaker) Pass() (done func(Outcome), err error) {
 	trial := b.circuit.IsHalfOpen()
 	return func(o Outcome) {
 		b.count(o)
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		switch {
 		case !trial && b.circuit.IsHalfOpen(): // begun before the breaker opened: says nothing of now
 		case o.failure(), o == Left && trial: // a trial that was given up has shown nothing, and must end: there is one at a time
@@ -116,6 +123,8 @@ func (b *Breaker) Pass() (done func(Outcome), err error) {
 
 // State is what the next attempt would find. A breaker that nobody asks is half open when its time has come.
 func (b *Breaker) State() State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s := stateOf(b.circuit.State())
 	if s == Open && b.circuit.RemainingDelay() == 0 {
 		return HalfOpen

@@ -27,9 +27,13 @@ func TestABreakerOpensRefusesAtOnceAndClosesWhenTheUpstreamIsBack(t *testing.T) 
 				s.Timeout = 20 * time.Millisecond
 			}
 			u := newUpstream(t, answers)
-			w := newWorld(t, s)
-			c := w.Caller("payments", u.url(), resilience.CallerOptions{})
-			require.NoError(t, ask(t.Context(), c))
+			var w *world
+			var c *resilience.Caller
+			require.Eventually(t, func() bool { // on a busy machine a good answer may take longer than that
+				w = newWorld(t, s)
+				c = w.Caller("payments", u.url(), resilience.CallerOptions{})
+				return ask(t.Context(), c) == nil
+			}, patience, time.Millisecond)
 			b := w.Breakers()[0]
 			if broken == nil {
 				u.stop()
@@ -219,4 +223,30 @@ func TestManyAskAtOnceWhileTheUpstreamComesAndGoes(t *testing.T) {
 		sum += w.outcome(o)
 	}
 	require.GreaterOrEqual(t, sum, 481.0, "each is counted")
+}
+
+func TestABreakerOpensAndClosesWhileManyPass(t *testing.T) {
+	s := quick()
+	s.HalfOpen = time.Nanosecond
+	w := newWorld(t, s)
+	b := w.Breaker("payments", resilience.Questions)
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 500 {
+				if done, err := b.Pass(); err == nil {
+					done([]resilience.Outcome{resilience.Failed, resilience.Answered, resilience.Left}[(g+i)%3])
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NotZero(t, w.metric("shop_breaker_transitions_total", "state", "open"))
+	require.Eventually(t, func() bool {
+		done, err := b.Pass()
+		if err == nil {
+			done(resilience.Answered)
+		}
+		return err == nil && b.State() == resilience.Closed
+	}, patience, time.Millisecond, "no place is lost")
 }

@@ -170,6 +170,11 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 			VALUES ('o', 'c', 1, 'cancelled', 'p', 'f', 's', 'r', 'd', 2, 3, 4, true, 5, 'EUR', 6), ('n', '', 1, 'pending', '', '', '', '', '', 0, 0, NULL, false, 0, '', 0)`},
 		{"inventory", "reservations", `INSERT INTO reservations (reference, status, lines, shortages, version, expires_at, asked_at, created_at, updated_at, traceparent, overdue)
 			VALUES ('r', 'held', '[1]', '[2]', 1, 2, 3, 4, 5, 't', true), ('n', 'shipped', '[]', NULL, 1, 0, 0, 0, 0, '', false)`},
+		{"payments", "payments", `INSERT INTO payments (id, reference, customer_id, method, currency, amount, status, authorized, captured, refunded, refunding, failure_code, charge_id,
+			cancel_at, cancel_reason, attempts, next_attempt_at, created_at, updated_at, version, traceparent)
+			VALUES ('p', 'r', 'c', 'm', 'EUR', 9, 'captured', 8, 7, 2, 1, 'f', 'ch', 3, 'why', 4, 5, 6, 10, 11, 't'), ('n', 'n', '', '', '', 0, 'voided', 0, 0, 0, 0, '', '', 0, '', 0, 0, 0, 0, 1, '');
+			INSERT INTO refunds (id, payment_id, amount, reason, origin, status, failure_code, attempts, next_attempt_at, created_at, updated_at)
+			VALUES ('ref', 'p', 1, '', 'operator', 'pending', '', 0, 0, 0, 0)`},
 	} {
 		db, err := sqldb.Open(sqldb.Config{Context: c.context, URL: url})
 		require.NoError(t, err)
@@ -181,15 +186,16 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 			require.NoError(t, db.Select(t.Context(), &all, `SELECT to_jsonb(t)::text FROM `+c.table+` t ORDER BY 1`)) // by column, in whatever order they are
 			return all
 		}
-		indexes := func() (all []string) {
-			require.NoError(t, db.Select(t.Context(), &all, `SELECT indexdef FROM pg_indexes WHERE tablename = '`+c.table+`' ORDER BY indexname`))
+		rules := func() (all []string) {
+			require.NoError(t, db.Select(t.Context(), &all, `SELECT indexdef FROM pg_indexes WHERE tablename = '`+c.table+`' UNION ALL
+				SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE '`+c.table+`'::regclass IN (conrelid, confrelid) ORDER BY 1`))
 			return all
 		}
-		wereRows, wereIndexes := rows(), indexes()
+		wereRows, wereRules := rows(), rules()
 		require.Len(t, wereRows, 2)
 		require.NoError(t, db.Migrate(t.Context(), migrations.Files, c.context))
 		require.Equal(t, wereRows, rows())
-		require.Equal(t, wereIndexes, indexes())
+		require.Equal(t, wereRules, rules())
 	}
 }
 

@@ -1,0 +1,3 @@
+-- +goose Up
+-- Nothing: SQLite writes whole pages.
+SELECT 1;

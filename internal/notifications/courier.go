@@ -151,7 +151,7 @@ func (in intent) fields(ctx context.Context, more ...zap.Field) []zap.Field {
 	if in.Traceparent != "" {
 		ctx = telemetry.WithTraceparent(ctx, in.Traceparent)
 	}
-	return append([]zap.Field{telemetry.FieldsOf(ctx, in.OrderID), zap.String("notification_id", in.ID), zap.String("kind", string(in.Kind))}, more...)
+	return append([]zap.Field{telemetry.FieldsOf(ctx, in.orderID()), zap.String("notification_id", in.ID), zap.String("kind", string(in.kind()))}, more...)
 }
 
 // deliver sends all, over several connections at once, and reports whether the mail server could be reached. When ctx ends, what is being said to a server may be said to its end, for

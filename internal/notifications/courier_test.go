@@ -254,7 +254,7 @@ func TestAConnectionThatTheServerClosedMeanwhileIsReplacedWithoutAnAttempt(t *te
 	s := smtpSender{mail: *b.mail(Plain), timeout: patience}
 	line, err := s.connect(t.Context())
 	require.NoError(t, err)
-	in := intent{row: row{ID: "ord_1.order_confirmed", OrderID: "ord_1", Kind: orderConfirmed}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}
+	in := intent{row: row{ID: "ord_1.order_confirmed"}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}
 	require.Equal(t, outcome{state: sent, usable: true}, line.deliver(in))
 	b.close()
 	o := line.deliver(in)
@@ -266,7 +266,7 @@ func TestAConnectionThatTheServerClosedMeanwhileIsReplacedWithoutAnAttempt(t *te
 }
 
 func TestTheWayToTheServerIsProtectedAsConfigured(t *testing.T) {
-	in := intent{row: row{ID: "ord_1.order_confirmed", OrderID: "ord_1", Kind: orderConfirmed}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}
+	in := intent{row: row{ID: "ord_1.order_confirmed"}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}
 	withPassword := func(b *inbox, security Security) *smtpSender {
 		b.password = "geheim"
 		m := *b.mail(security)

@@ -59,7 +59,7 @@ func (m *Module) handleList(ctx context.Context, in *listInput) (web.Page[notifi
 
 func (m *Module) handleGet(ctx context.Context, in *idInput) (notificationsapi.Notification, error) {
 	r, err := m.notification(ctx, in.ID)
-	telemetry.NoteKey(ctx, r.OrderID)
+	telemetry.NoteKey(ctx, r.orderID())
 	return r.view(), err
 }
 

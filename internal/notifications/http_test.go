@@ -40,6 +40,7 @@ func TestOperatorsSeeWhatBecameOfEachMessage(t *testing.T) {
 		require.Empty(t, ids("/v1/notifications?status=unknown"))
 		require.Empty(t, ids("/v1/notifications?status=pending"))
 		require.Empty(t, ids("/v1/notifications?order_id=ord_"))
+		require.Empty(t, ids("/v1/notifications?order_id=ord_1.order_confirmed"))
 
 		page := is[web.Page[notificationsapi.Notification]](d.ask(operator, http.MethodGet, "/v1/notifications?limit=2"), http.StatusOK)
 		require.True(t, page.HasMore)

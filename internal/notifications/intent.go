@@ -1,6 +1,7 @@
 package notifications
 
 import (
+	"strings"
 	"time"
 
 	"shop/internal/platform/money"
@@ -47,13 +48,19 @@ type news struct {
 	Refunded       money.Money `json:"refunded,omitzero"` // all that went back
 }
 
-// intentID names the message for good.
+// intentID names the message for good, and says what it is about; partsOf reads it back.
 func intentID(orderID string, k kind, occasion string) string {
 	id := orderID + "." + string(k)
 	if occasion != "" {
 		id += "." + occasion
 	}
 	return id
+}
+
+func partsOf(intentID string) (orderID string, k kind, occasion string) {
+	orderID, rest, _ := strings.Cut(intentID, ".")
+	name, occasion, _ := strings.Cut(rest, ".")
+	return orderID, kind(name), occasion
 }
 
 // The pauses after the first, second, … attempt that failed for the moment: about a day in all. Then the message is failed.

@@ -42,7 +42,7 @@ func TestAnotherInboxReadsWhatWeWrite(t *testing.T) {
 		return err == nil
 	}, patience, 20*time.Millisecond)
 	defer func() { line.hangUp() }()
-	in := intent{row: row{ID: "ord_1.order_shipped", OrderID: "ord_1", Kind: orderShipped}, Name: `Zoë "<b>Zo</b>"`, Email: "zoe@example.org",
+	in := intent{row: row{ID: "ord_1.order_shipped"}, Name: `Zoë "<b>Zo</b>"`, Email: "zoe@example.org",
 		Data: sqldb.Marshal(news{Carrier: "<i>DHL</i>", TrackingNumber: "42"})}
 	require.Equal(t, outcome{state: sent, usable: true}, line.deliver(in))
 

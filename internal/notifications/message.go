@@ -64,12 +64,12 @@ func (in intent) render(shop string) (rendered, error) {
 	if err != nil {
 		return rendered{}, err
 	}
-	t, found := messages[in.Kind]
+	t, found := messages[in.kind()]
 	if !found {
-		return rendered{}, fmt.Errorf("there is no template for %s", in.Kind)
+		return rendered{}, fmt.Errorf("there is no template for %s", in.kind())
 	}
 	n.Carrier, n.TrackingNumber = oneLine(n.Carrier), oneLine(n.TrackingNumber)
-	l := letter{news: n, Shop: oneLine(shop), Name: oneLine(in.Name), OrderID: oneLine(in.OrderID), Why: reasons[n.Reason]}
+	l := letter{news: n, Shop: oneLine(shop), Name: oneLine(in.Name), OrderID: oneLine(in.orderID()), Why: reasons[n.Reason]}
 	var text, html strings.Builder
 	if err := t.text.ExecuteTemplate(&text, "layout.txt", l); err != nil {
 		return rendered{}, err

@@ -24,7 +24,7 @@ func TestHostileTextsStayTexts(t *testing.T) {
 	require.NoError(t, err)
 	defer line.hangUp()
 	for i, evil := range hostile {
-		in := intent{row: row{ID: "ord_1.order_shipped", OrderID: "ord_1", Kind: orderShipped}, Name: evil, Email: "ada@example.org",
+		in := intent{row: row{ID: "ord_1.order_shipped"}, Name: evil, Email: "ada@example.org",
 			Data: sqldb.Marshal(news{Carrier: evil, TrackingNumber: evil, Total: eur(1)})}
 		require.Equal(t, outcome{state: sent, usable: true}, line.deliver(in), "%q", evil)
 		letters := b.of("ada@example.org")
@@ -61,7 +61,7 @@ func TestNoAddressMakesACommand(t *testing.T) {
 	defer line.hangUp()
 	for _, evil := range []string{"ada@example.org\r\nRCPT TO:<eve@example.org>", "ada@example.org>\r\nDATA", "Ada <ada@example.org>", "ada@example.org, eve@example.org", "nobody", "",
 		"\"a\r\nb\"@example.org", "<ada@example.org> SIZE=1"} {
-		o := line.deliver(intent{row: row{ID: "x", OrderID: "ord_1", Kind: orderConfirmed}, Email: evil, Data: sqldb.JSON(`{}`)})
+		o := line.deliver(intent{row: row{ID: "ord_1.order_confirmed"}, Email: evil, Data: sqldb.JSON(`{}`)})
 		require.Equal(t, failed, o.state, evil)
 		require.NotContains(t, o.problem, "eve@")
 	}
@@ -75,14 +75,14 @@ func TestWhatCannotBeWrittenIsFailed(t *testing.T) {
 	line, err := s.connect(t.Context())
 	require.NoError(t, err)
 	defer line.hangUp()
-	require.Equal(t, failed, line.deliver(intent{row: row{Kind: "birthday"}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}).state)
-	require.Equal(t, failed, line.deliver(intent{row: row{Kind: orderConfirmed}, Email: "ada@example.org", Data: sqldb.JSON(`[`)}).state)
+	require.Equal(t, failed, line.deliver(intent{row: row{ID: "ord_1.birthday"}, Email: "ada@example.org", Data: sqldb.JSON(`{}`)}).state)
+	require.Equal(t, failed, line.deliver(intent{row: row{ID: "ord_1.order_confirmed"}, Email: "ada@example.org", Data: sqldb.JSON(`[`)}).state)
 	require.Zero(t, b.count())
 }
 
 func TestEveryReasonOfACancellationIsSaid(t *testing.T) {
 	for reason, why := range reasons {
-		in := intent{row: row{OrderID: "ord_1", Kind: orderCancelled}, Data: sqldb.Marshal(news{Reason: reason})}
+		in := intent{row: row{ID: "ord_1.order_cancelled"}, Data: sqldb.Marshal(news{Reason: reason})}
 		r, err := in.render("Tea Shop")
 		require.NoError(t, err)
 		require.Contains(t, r.text, "Your order is cancelled. "+why)

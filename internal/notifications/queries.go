@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"shop/internal/notifications/notificationsapi"
@@ -15,14 +16,11 @@ import (
 // ErrNotFound: there is no notification with that id.
 var ErrNotFound = fault.New(fault.NotFound, "notification_not_found", "there is no such notification")
 
-const columns = `id, order_id, kind, occasion, customer_id, state, channel, problem, attempts, claim, due_at, created_at, updated_at, sent_at`
+const columns = `id, customer_id, state, channel, problem, attempts, claim, due_at, created_at, updated_at, sent_at`
 
 // row is how an intent is stored, without what only its message needs. Times are microseconds; 0 is never.
 type row struct {
 	ID         string `db:"id"`
-	OrderID    string `db:"order_id"`
-	Kind       kind   `db:"kind"`
-	Occasion   string `db:"occasion"`
 	CustomerID string `db:"customer_id"`
 	State      state  `db:"state"`
 	Channel    string `db:"channel"`
@@ -34,6 +32,10 @@ type row struct {
 	UpdatedAt  int64  `db:"updated_at"`
 	SentAt     int64  `db:"sent_at"`
 }
+
+func (r row) orderID() string  { orderID, _, _ := partsOf(r.ID); return orderID }
+func (r row) kind() kind       { _, k, _ := partsOf(r.ID); return k }
+func (r row) occasion() string { _, _, occasion := partsOf(r.ID); return occasion }
 
 // intent is what is due, with all that its message needs.
 type intent struct {
@@ -48,7 +50,7 @@ type intent struct {
 // due reads what is to be sent, or should have been over, oldest first. It costs one descent of an index of what is open. Errors: fault Unavailable.
 func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]intent, error) {
 	var due []intent
-	err := m.db.Select(ctx, &due, `SELECT i.id, i.order_id, i.kind, i.occasion, i.customer_id, i.state, i.channel, i.problem, i.attempts, i.claim, i.due_at,
+	err := m.db.Select(ctx, &due, `SELECT i.id, i.customer_id, i.state, i.channel, i.problem, i.attempts, i.claim, i.due_at,
 			i.created_at, i.updated_at, i.sent_at, i.data, i.traceparent, CASE WHEN i.email <> '' THEN i.email ELSE coalesce(c.email, '') END AS email,
 			coalesce(c.name, '') AS name, coalesce(c.erased, false) AS erased
 		FROM (SELECT * FROM intents WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at, id LIMIT $2) AS i LEFT JOIN contacts c ON c.customer_id = i.customer_id
@@ -57,7 +59,7 @@ func (m *Module) due(ctx context.Context, now time.Time, limit int) ([]intent, e
 }
 
 func (in intent) news() (news, error) {
-	n := news{kind: in.Kind, occasion: in.Occasion}
+	n := news{kind: in.kind(), occasion: in.occasion()}
 	if err := json.Unmarshal(in.Data, &n); err != nil {
 		return n, fmt.Errorf("data of %s: %w", in.ID, err)
 	}
@@ -67,7 +69,7 @@ func (in intent) news() (news, error) {
 // view is the intent as an operator sees it.
 func (r row) view() notificationsapi.Notification {
 	v := notificationsapi.Notification{
-		ID: r.ID, OrderID: r.OrderID, CustomerID: r.CustomerID, Kind: string(r.Kind), RefundID: r.Occasion, Status: string(r.State), Channel: r.Channel,
+		ID: r.ID, OrderID: r.orderID(), CustomerID: r.CustomerID, Kind: string(r.kind()), RefundID: r.occasion(), Status: string(r.State), Channel: r.Channel,
 		Attempts: r.Attempts, Problem: r.Problem, CreatedAt: sqldb.Time(r.CreatedAt), UpdatedAt: sqldb.Time(r.UpdatedAt), SentAt: moment(r.SentAt),
 	}
 	if r.State == pending {
@@ -107,14 +109,16 @@ type filter struct {
 func (m *Module) list(ctx context.Context, f filter) ([]row, error) {
 	const (
 		all      = `SELECT ` + columns + ` FROM intents WHERE id > $1 AND ($3 = '' OR state = $3) ORDER BY id LIMIT $2`
-		ofOrder  = `SELECT ` + columns + ` FROM intents WHERE id > $1 AND ($3 = '' OR state = $3) AND id > $4 AND id < $5 AND order_id = $6 ORDER BY id LIMIT $2`
+		ofOrder  = `SELECT ` + columns + ` FROM intents WHERE id > $1 AND ($3 = '' OR state = $3) AND id > $4 AND id < $5 ORDER BY id LIMIT $2`
 		troubled = `SELECT ` + columns + ` FROM intents WHERE state IN ('failed', 'unknown') AND state = $3 AND id > $1 ORDER BY id LIMIT $2`
 		open     = `SELECT ` + columns + ` FROM intents WHERE due_at > 0 AND state = $3 AND id > $1 ORDER BY id LIMIT $2`
 	)
 	query, args := all, []any{f.after, f.limit, string(f.state)}
 	switch {
+	case strings.Contains(f.orderID, "."): // as no order's id does; the beginning of an intent's may
+		return nil, nil
 	case f.orderID != "":
-		query, args = ofOrder, append(args, f.orderID+".", f.orderID+"/", f.orderID) // '/' follows '.'
+		query, args = ofOrder, append(args, f.orderID+".", f.orderID+"/") // '/' follows '.'
 	case f.state == failed || f.state == unknown:
 		query = troubled
 	case f.state == pending || f.state == sending:

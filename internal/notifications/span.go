@@ -15,8 +15,8 @@ func (c *courier) traced(ctx context.Context, line *connection, in intent) outco
 		return line.deliver(in)
 	}
 	server := line.sender.mail
-	_, span := telemetry.Start(telemetry.WithTraceparent(ctx, in.Traceparent), telemetry.SpanMail, trace.SpanKindClient, telemetry.KeyAttribute(in.OrderID),
-		telemetry.MailTemplate.String(string(in.Kind)), telemetry.ServerAddress.String(server.Host), telemetry.ServerPort.Int(server.Port))
+	_, span := telemetry.Start(telemetry.WithTraceparent(ctx, in.Traceparent), telemetry.SpanMail, trace.SpanKindClient, telemetry.KeyAttribute(in.orderID()),
+		telemetry.MailTemplate.String(string(in.kind())), telemetry.ServerAddress.String(server.Host), telemetry.ServerPort.Int(server.Port))
 	defer span.End()
 	o := line.deliver(in)
 	if o.state != sent {

@@ -50,17 +50,17 @@ const reachable = `(r.email <> '' OR c.customer_id IS NOT NULL AND NOT c.erased)
 
 // Whether the customer is known is asked by the statement that writes, so that a transaction takes no round trip for it.
 var insertIntents = sqldb.Many{
-	SQL: `INSERT INTO intents (id, order_id, kind, occasion, customer_id, email, data, state, channel, problem, attempts, claim, due_at, traceparent, created_at, updated_at, sent_at)
-		SELECT r.id, r.order_id, r.kind, r.occasion, r.customer_id, r.email, r.data, CASE WHEN ` + reachable + ` THEN 'pending' ELSE 'skipped' END, '',
+	SQL: `INSERT INTO intents (id, customer_id, email, data, state, channel, problem, attempts, claim, due_at, traceparent, created_at, updated_at, sent_at)
+		SELECT r.id, r.customer_id, r.email, r.data, CASE WHEN ` + reachable + ` THEN 'pending' ELSE 'skipped' END, '',
 			CASE WHEN ` + reachable + ` THEN '' ELSE '` + noAddress + `' END, 0, '', CASE WHEN ` + reachable + ` THEN r.created_at ELSE 0 END, r.traceparent, r.created_at, r.created_at, 0
 		FROM {rows} LEFT JOIN contacts c ON c.customer_id = r.customer_id WHERE NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = r.id)`,
-	Columns: "id text, order_id text, kind text, occasion text, customer_id text, email text, data json, traceparent text, created_at bigint",
+	Columns: "id text, customer_id text, email text, data json, traceparent text, created_at bigint",
 }
 
 // insertIntent writes an intent at the end of the transaction, skipped when nobody can be written to. One that is there already stays as it is. (ON CONFLICT would have PostgreSQL log each
 // row twice; when two of one id come at once, one transaction runs again and finds the other's.)
 func insertIntent(tx *sqldb.Tx, s ordersapi.Summary, n news, traceparent string, now time.Time) {
-	tx.Queue(&insertIntents, intentID(s.OrderID, n.kind, n.occasion), s.OrderID, string(n.kind), n.occasion, s.CustomerID, s.Email, sqldb.Marshal(n), traceparent, sqldb.Micros(now))
+	tx.Queue(&insertIntents, intentID(s.OrderID, n.kind, n.occasion), s.CustomerID, s.Email, sqldb.Marshal(n), traceparent, sqldb.Micros(now))
 }
 
 // claim takes a pending intent for an attempt that has to be over at until, and reports whether it could. The same claim may be made again.

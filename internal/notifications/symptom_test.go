@@ -30,9 +30,9 @@ func TestMessagesThatDoNotLeaveAreSymptoms(t *testing.T) {
 				{"m1", "pending", before(time.Hour), 0}, {"m2", "pending", before(-time.Hour), 0}, {"m3", "sending", before(30 * time.Second), 0},
 				{"m4", "unknown", 0, before(time.Minute)}, {"m5", "failed", 0, before(time.Minute)}, {"m6", "failed", 0, before(time.Hour)}, {"m7", "skipped", 0, 0},
 			} {
-				if _, err := tx.Exec(ctx, `INSERT INTO intents (id, order_id, kind, occasion, customer_id, email, data, state, channel, problem, attempts, claim,
+				if _, err := tx.Exec(ctx, `INSERT INTO intents (id, customer_id, email, data, state, channel, problem, attempts, claim,
 						due_at, created_at, updated_at, sent_at)
-					VALUES ($1, 'ord_1', 'order_shipped', '', 'cus_1', '', '{}', $2, '', '', 0, '', $3, 0, $4, 0)`, i.id, i.state, i.due, i.changed); err != nil {
+					VALUES ($1, 'cus_1', '', '{}', $2, '', '', 0, '', $3, 0, $4, 0)`, i.id, i.state, i.due, i.changed); err != nil {
 					return err
 				}
 			}

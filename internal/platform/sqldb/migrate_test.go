@@ -199,6 +199,31 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 	}
 }
 
+func TestAnIntentKeepsAllThatItsIdDoesNotSay(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		db, err := sqldb.Open(sqldb.Config{Context: "notifications", URL: url})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		require.NoError(t, db.Provision(t.Context()))
+		require.NoError(t, db.Migrate(t.Context(), before(t, "notifications", "0003"), "notifications"))
+		write(t, db, `INSERT INTO intents (id, order_id, kind, occasion, customer_id, email, data, state, channel, problem, attempts, claim, due_at, created_at, updated_at, sent_at, traceparent)
+			VALUES ('o.refunded.r', 'o', 'refunded', 'r', 'c', 'e', '{"a":1}', 'sent', 'smtp', 'p', 2, 'cl', 0, 3, 4, 5, 't'), ('o.order_confirmed', 'o', 'order_confirmed', '', '', '', '[]', 'pending', '', '', 0, '', 6, 0, 0, 0, '')`)
+		rows := func() (all []string) {
+			require.NoError(t, db.Select(t.Context(), &all, `SELECT id || ' ' || customer_id || ' ' || email || ' ' || CAST(data AS TEXT) || ' ' || state || ' ' || channel || ' ' || problem || ' ' ||
+				attempts || ' ' || claim || ' ' || due_at || ' ' || created_at || ' ' || updated_at || ' ' || sent_at || ' ' || traceparent FROM intents ORDER BY id`))
+			return all
+		}
+		were := rows()
+		require.Len(t, were, 2)
+		require.NoError(t, db.Migrate(t.Context(), migrations.Files, "notifications"))
+		require.Equal(t, were, rows())
+		require.Error(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE intents SET sent_at = 0 WHERE id = 'o.refunded.r'`)
+			return err
+		}), "the rules are the same")
+	})
+}
+
 func TestAMigrationDoesNotWaitForTheLaneNorFallUnderItsTimeout(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, url string) {
 		db := dbtest.OpenWith(t, sqldb.Config{Context: "platform", URL: url, Statement: 100 * time.Millisecond})

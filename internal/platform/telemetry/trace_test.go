@@ -1,7 +1,9 @@
 package telemetry
 
 import (
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,6 +39,28 @@ func TestAValidTraceparentIsContinuedAndAnyOtherReplaced(t *testing.T) {
 	}
 	require.Empty(t, Traceparent(t.Context()))
 	require.Empty(t, TraceID(t.Context()))
+}
+
+func TestTheIdOfATraceBeginsWithTheTimeAndIsLikeNoOther(t *testing.T) {
+	for name, begin := range map[string]func() string{
+		"tracing is off": NewTraceparent,
+		"tracing is on": func() string {
+			id, span := ids{}.NewIDs(t.Context())
+			return "00-" + id.String() + "-" + span.String() + "-01"
+		},
+	} {
+		seen := map[string]bool{}
+		for before := time.Now().UnixMilli(); len(seen) < 10_000; {
+			began := begin()
+			require.True(t, wellFormed(began), began)
+			ms, err := strconv.ParseInt(began[3:15], 16, 64)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, ms, before, name)
+			require.LessOrEqual(t, ms, time.Now().UnixMilli(), name)
+			require.False(t, seen[began[15:35]], "the rest alone tells them apart")
+			seen[began[15:35]] = true
+		}
+	}
 }
 
 func TestAnAbridgedTraceparentLosesNothingButTheSpanOfATraceThatIsNotRecorded(t *testing.T) {

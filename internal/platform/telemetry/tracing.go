@@ -40,7 +40,7 @@ func OpenTracing(ctx context.Context, o TracingOptions) (*Tracing, error) {
 	if err != nil {
 		o.Log.Warn("what OTEL_RESOURCE_ATTRIBUTES says is left out", zap.Error(err))
 	}
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(described), sdktrace.WithSampler(o.Sampler)}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(described), sdktrace.WithSampler(o.Sampler), sdktrace.WithIDGenerator(ids{})}
 	if o.Recorder != nil {
 		options = append(options, sdktrace.WithSpanProcessor(o.Recorder))
 	}

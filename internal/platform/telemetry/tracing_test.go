@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestSpansReachACollectorWithTheNameOfTheirProcess(t *testing.T) {
 	for _, s := range spans {
 		require.Equal(t, "shop-test", s.Service())
 	}
+	require.WithinDuration(t, time.Now(), time.UnixMilli(int64(binary.BigEndian.Uint64(spans[0].GetTraceId())>>16)), time.Minute, "it is named as we name traces")
 	require.Equal(t, "ord_1", spans[0].Attribute("shop.order.id"))
 	require.Equal(t, spans[1].GetSpanId(), spans[0].GetParentSpanId())
 	require.False(t, telemetry.Sampled(ctx), "after that nothing is recorded")

@@ -120,7 +120,7 @@ func (c *cluster) drop(ctx context.Context, database string) error {
 	return err
 }
 
-// settle gives a database fresh statistics, so that plans fit what is stored.
+// settle takes out of a database what is dead in it and gives it fresh statistics, so that plans fit what is stored.
 func (c *cluster) settle(ctx context.Context, database string) error {
 	_, err := c.psql(ctx, database, "-c", "VACUUM ANALYZE")
 	return err

@@ -54,8 +54,9 @@ func (b *bench) undisturbed(ctx context.Context, m meter, once func() (record, e
 // target is a server to measure.
 type target struct {
 	*process
-	cluster *cluster                                          // where it stores; nil when that is not PostgreSQL
-	counts  func(context.Context) (map[string]float64, error) // what it says of itself, by figure, as sums since it began
+	cluster  *cluster                                          // where it stores; nil when that is not PostgreSQL
+	database string                                            // its name there, if earlier runs have left something in it
+	counts   func(context.Context) (map[string]float64, error) // what it says of itself, by figure, as sums since it began
 }
 
 // measure drives the load against a target and records what happened, under the names that r has already. beside are processes that work for the target.
@@ -85,8 +86,14 @@ func (b *bench) meter(p *process, beside ...*process) meter {
 }
 
 // measureOnce takes rates, latencies, CPU and memory from the measured time. What is counted, such as statements, is divided by the orders of the whole
-// load, from one silence to the next: so each order is counted with all that was done for it, also what came after its confirmation.
+// load, from one silence to the next: so each order is counted with all that was done for it, also what came after its confirmation. What earlier runs left to be vacuumed is vacuumed
+// first, since after a checkpoint every page of it would be logged whole, in the run in which autovacuum happens to come by. The anchors' tables are new in each run.
 func (t target) measureOnce(ctx context.Context, l load, m meter, r record) (record, error) {
+	if t.database != "" {
+		if err := t.cluster.settle(ctx, t.database); err != nil {
+			return r, err
+		}
+	}
 	if t.cluster != nil {
 		if err := t.cluster.checkpoint(ctx); err != nil {
 			return r, err
@@ -168,7 +175,11 @@ var counted = map[string]string{
 }
 
 func (s *shop) target() target {
-	return target{process: s.process, cluster: s.cluster, counts: s.counts}
+	t := target{process: s.process, cluster: s.cluster, counts: s.counts}
+	if s.cluster != nil {
+		t.database = s.name
+	}
+	return t
 }
 
 // counts reads the shop's metrics. SQLite forces its log to the disk once a commit, and does not say how much it writes: there it is what the

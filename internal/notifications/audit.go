@@ -12,6 +12,7 @@ import (
 
 // The invariants of this context.
 const (
+	invariantOnce  = "notifications.once"  // at most one notification for an order, a kind and an occasion, which only refunds have
 	invariantEnds  = "notifications.ends"  // every intent is sent, or it is said why not; none waits for longer than an hour past its time
 	invariantSent  = "notifications.sent"  // what was sent has a time, a channel, an attempt and no address any more; what was not has no time
 	invariantReads = "notifications.reads" // its data can be read, and there is a template for it
@@ -55,6 +56,10 @@ func (r auditedRow) findings(late int64) []audit.Finding {
 	found := func(invariant, format string, args ...any) {
 		findings = append(findings, audit.Finding{Invariant: invariant, Context: "notifications", Subject: r.ID, Detail: fmt.Sprintf(format, args...)})
 	}
+	orderID, k, occasion := partsOf(r.ID)
+	if r.ID != intentID(orderID, k, occasion) || occasion != "" && k != refundedKind { // ids are unique, so two about the same would have to have one that is not made of it
+		found(invariantOnce, "it is one more about %s, %s", orderID, k)
+	}
 	open := r.State == pending || r.State == sending
 	if open != (r.DueAt > 0) || open && r.DueAt < late || r.State == skipped && r.Problem == "" || r.State == failed && r.Problem == "" {
 		found(invariantEnds, "it is %s, and waits since %s", r.State, sqldb.Time(r.DueAt))
@@ -63,7 +68,7 @@ func (r auditedRow) findings(late int64) []audit.Finding {
 	if isSent != (r.SentAt > 0) || isSent != (r.Channel != "") || isSent && (r.Attempts < 1 || r.Email != "" || r.SentAt < r.CreatedAt) {
 		found(invariantSent, "it is %s through %q at %d after %d attempts", r.State, r.Channel, r.SentAt, r.Attempts)
 	}
-	if _, known := messages[r.kind()]; !known || !json.Valid(r.Data) {
+	if _, known := messages[k]; !known || !json.Valid(r.Data) {
 		found(invariantReads, "nothing can be made of what it is about")
 	}
 	return findings

@@ -19,6 +19,7 @@ func newTransport() *bus.Memory { return bus.NewMemory() }
 func TestTheAuditFindsWhatBreaksAnInvariant(t *testing.T) {
 	late := strconv.FormatInt(clock.System.Now().Add(-overdue-time.Minute).UnixMicro(), 10)
 	damages := []struct{ order, damage, invariant string }{
+		{"ord_twin", `id = 'ord_twin.order_confirmed.refunded'`, invariantOnce},
 		{"ord_waiting", `due_at = ` + late, invariantEnds},
 		{"ord_left", `state = 'sending', due_at = ` + late, invariantEnds},
 		{"ord_skipped", `state = 'skipped', due_at = 0`, invariantEnds},
@@ -58,6 +59,14 @@ func TestTheAuditFindsWhatBreaksAnInvariant(t *testing.T) {
 				return err
 			}))
 		}
+		delete(want, "ord_twin.order_confirmed")
+		want["ord_twin.order_confirmed.refunded"] = invariantOnce
 		require.Equal(t, want, audited())
+		for _, id := range []string{"ord_1.birthday", ".order_confirmed", "ord_1"} {
+			require.Error(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE intents SET id = $1 WHERE id = 'ord_waiting.order_confirmed'`, id)
+				return err
+			}), "the database knows the kinds, too: %s", id)
+		}
 	})
 }

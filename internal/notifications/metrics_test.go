@@ -31,7 +31,7 @@ func TestMailsThatAreNotSentAreToldByTheirState(t *testing.T) {
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			_, err := tx.Exec(ctx, `INSERT INTO intents (id, customer_id, email, data, state, channel, problem, attempts, claim,
 					due_at, created_at, updated_at, sent_at)
-				SELECT id, 'cus_1', '', '{}', state, '', '', 0, '', due, 0, 0, sent
+				SELECT id || '.order_shipped', 'cus_1', '', '{}', state, '', '', 0, '', due, 0, 0, sent
 				FROM (SELECT 'm1' AS id, 'pending' AS state, 1 AS due, 0 AS sent UNION ALL SELECT 'm2', 'pending', 2, 0 UNION ALL SELECT 'm3', 'sending', 3, 0
 					UNION ALL SELECT 'm4', 'failed', 0, 0 UNION ALL SELECT 'm5', 'unknown', 0, 0 UNION ALL SELECT 'm6', 'skipped', 0, 0 UNION ALL SELECT 'm7', 'sent', 0, 1) AS m`)
 			return err

@@ -32,7 +32,7 @@ func TestMessagesThatDoNotLeaveAreSymptoms(t *testing.T) {
 			} {
 				if _, err := tx.Exec(ctx, `INSERT INTO intents (id, customer_id, email, data, state, channel, problem, attempts, claim,
 						due_at, created_at, updated_at, sent_at)
-					VALUES ($1, 'cus_1', '', '{}', $2, '', '', 0, '', $3, 0, $4, 0)`, i.id, i.state, i.due, i.changed); err != nil {
+					VALUES ($1, 'cus_1', '', '{}', $2, '', '', 0, '', $3, 0, $4, 0)`, i.id+".order_shipped", i.state, i.due, i.changed); err != nil {
 					return err
 				}
 			}
@@ -41,9 +41,9 @@ func TestMessagesThatDoNotLeaveAreSymptoms(t *testing.T) {
 		found, err = m.Symptoms(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []audit.Symptom{
-			{Name: "unsent", Count: 1, Since: now.Add(-time.Hour), Example: "m1"},
-			{Name: "mail_unknown", Count: 1, Since: now.Add(-time.Minute), Example: "m4"},
-			{Name: "mail_failed", Count: 2, Since: now.Add(-time.Hour), Example: "m5"},
+			{Name: "unsent", Count: 1, Since: now.Add(-time.Hour), Example: "m1.order_shipped"},
+			{Name: "mail_unknown", Count: 1, Since: now.Add(-time.Minute), Example: "m4.order_shipped"},
+			{Name: "mail_failed", Count: 2, Since: now.Add(-time.Hour), Example: "m5.order_shipped"},
 		}, found)
 	})
 }

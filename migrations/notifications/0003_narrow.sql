@@ -15,6 +15,7 @@ CREATE TABLE intents_narrow (
 	due_at      BIGINT NOT NULL, -- pending: when it is to be sent; sending: when the attempt must be over; 0: there is nothing to do
 	updated_at  BIGINT NOT NULL,
 	sent_at     BIGINT NOT NULL, -- 0: not sent
+	CONSTRAINT intents_kind CHECK (id LIKE '_%.order_confirmed' OR id LIKE '_%.order_shipped' OR id LIKE '_%.order_cancelled' OR id LIKE '_%.refunded' OR id LIKE '_%.refunded._%'),
 	CONSTRAINT intents_open CHECK ((state IN ('pending', 'sending')) = (due_at > 0)),
 	CONSTRAINT intents_sent CHECK ((state = 'sent') = (sent_at > 0))
 );

@@ -136,13 +136,20 @@ func before(t *testing.T, set string, version string) fs.FS {
 	return older
 }
 
+// openBefore opens a database with the tables of a set as they were below a version.
+func openBefore(t *testing.T, url, set, version string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(sqldb.Config{Context: set, URL: url})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.NoError(t, db.Provision(t.Context()))
+	require.NoError(t, db.Migrate(t.Context(), before(t, set, version), set))
+	return db
+}
+
 func TestAnAnswerIsFoundByTheDigestOfTheKeyItWasStoredWith(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, url string) {
-		db, err := sqldb.Open(sqldb.Config{Context: "answers", URL: url})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		require.NoError(t, db.Provision(t.Context()))
-		require.NoError(t, db.Migrate(t.Context(), before(t, "platform", "0004"), "platform"))
+		db := openBefore(t, url, "platform", "0004")
 		keys := [][3]string{{"operator:operator", "POST /v1/orders", "basket-4711"}, {"guest", "POST /v1/products", "a?>~b\\n"}, {"customer:Ä", "", "'\""}}
 		answered := sqldb.Many{SQL: `INSERT INTO idempotency_keys (principal, route, key, request_hash, status, headers, body, created_at)
 			SELECT r.principal, r.route, r.key, 'hash', 201, '{}', r.key, 7 FROM {rows}`, Columns: "principal text, route text, key text"}
@@ -176,11 +183,7 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 			INSERT INTO refunds (id, payment_id, amount, reason, origin, status, failure_code, attempts, next_attempt_at, created_at, updated_at)
 			VALUES ('ref', 'p', 1, '', 'operator', 'pending', '', 0, 0, 0, 0)`},
 	} {
-		db, err := sqldb.Open(sqldb.Config{Context: c.context, URL: url})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		require.NoError(t, db.Provision(t.Context()))
-		require.NoError(t, db.Migrate(t.Context(), before(t, c.context, "0005"), c.context))
+		db := openBefore(t, url, c.context, "0005")
 		write(t, db, c.insert)
 		rows := func() (all []string) {
 			require.NoError(t, db.Select(t.Context(), &all, `SELECT to_jsonb(t)::text FROM `+c.table+` t ORDER BY 1`)) // by column, in whatever order they are
@@ -201,11 +204,7 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 
 func TestAnIntentKeepsAllThatItsIdDoesNotSay(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, url string) {
-		db, err := sqldb.Open(sqldb.Config{Context: "notifications", URL: url})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		require.NoError(t, db.Provision(t.Context()))
-		require.NoError(t, db.Migrate(t.Context(), before(t, "notifications", "0003"), "notifications"))
+		db := openBefore(t, url, "notifications", "0003")
 		write(t, db, `INSERT INTO intents (id, order_id, kind, occasion, customer_id, email, data, state, channel, problem, attempts, claim, due_at, created_at, updated_at, sent_at, traceparent)
 			VALUES ('o.refunded.r', 'o', 'refunded', 'r', 'c', 'e', '{"a":1}', 'sent', 'smtp', 'p', 2, 'cl', 0, 3, 4, 5, 't'), ('o.order_confirmed', 'o', 'order_confirmed', '', '', '', '[]', 'pending', '', '', 0, '', 6, 0, 0, 0, '')`)
 		rows := func() (all []string) {

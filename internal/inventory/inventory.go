@@ -43,7 +43,7 @@ type Module struct {
 
 	stockOuts prometheus.Counter
 
-	rounds                  *sqldb.Rounds // for reservations whose time is up
+	rounds                  *sqldb.Rounds // for reservations that are held longer than usual
 	hold, grace, sweepEvery time.Duration
 }
 
@@ -87,7 +87,7 @@ func New(n Needs) *Module {
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ReleaseStock])
 	bus.Prefetch(m.endpoint, prefetch[inventoryapi.ShipStock])
 	bus.Patient[inventoryapi.CommitReservation](m.endpoint, company)
-	m.rounds = sqldb.NewRounds(m.db, "inventory", 0)
+	m.rounds = sqldb.NewRounds(m.db, "inventory", usually)
 	m.endpoint.WhileLeading(m.sweepLoop)
 	return m
 }

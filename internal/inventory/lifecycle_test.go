@@ -1,12 +1,14 @@
 package inventory
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"shop/internal/inventory/inventoryapi"
+	"shop/internal/platform/id"
 )
 
 func TestACommittedReservationShips(t *testing.T) {
@@ -208,6 +210,61 @@ func TestAReservationWhoseOwnerWasAskedLateHasItsGraceAllTheSame(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, found, 1, "nobody sweeps any more")
 		h.letLapse()
+	})
+}
+
+func (h *house) requireMarked(want bool, reference string) {
+	h.t.Helper()
+	var marked bool
+	require.NoError(h.t, h.db.Get(context.Background(), &marked, `SELECT overdue FROM reservations WHERE reference = $1`, reference))
+	require.Equal(h.t, want, marked, reference)
+}
+
+func TestAReservationCommittedInTimeIsNeverMarkedAndOneLeftBehindIsFoundByARound(t *testing.T) {
+	inEach(t, func(t *testing.T, h *house) {
+		h.receive("MUG", 10)
+		through, left := id.At("ord", noon), id.At("ord", noon.Add(time.Millisecond))
+		h.tell(reserve(through, line("MUG", 1)), reserve(left, line("MUG", 2)), commitOf(through))
+		h.clock.Advance(usually)
+		require.NoError(t, h.m.sweep(t.Context()))
+		h.requireMarked(false, left)
+		h.clock.Advance(time.Second)
+		require.NoError(t, h.m.sweep(t.Context()))
+		h.requireMarked(true, left)
+		h.requireMarked(false, through)
+		require.Empty(t, h.published(), "its time is not up")
+		h.clock.Advance(h.m.hold - usually - time.Second)
+		require.NoError(t, h.m.sweep(t.Context()))
+		require.Equal(t, []any{inventoryapi.ReservationExpiring{Reference: left}}, h.published())
+		h.clock.Advance(h.m.grace)
+		require.NoError(t, h.m.sweep(t.Context()))
+		h.requireStatus(left, expired)
+		h.requireMarked(false, left)
+		h.requireMarked(false, through)
+		h.requireLevel("MUG", 10, 1)
+	})
+}
+
+func TestAReservationThatNoRoundWouldFindInTimeIsMarkedFromTheStart(t *testing.T) {
+	inEach(t, func(t *testing.T, h *house) {
+		h.receive("MUG", 10)
+		for i, c := range []struct {
+			reference string
+			seconds   int64
+			marked    bool
+		}{
+			{id.At("ord", noon.Add(4*time.Second)), 0, false},
+			{id.At("ord", noon.Add(-4*time.Second)), 66, false},
+			{id.At("ord", noon.Add(3*time.Second)), 64, true},
+			{id.At("ord", noon.Add(-6*time.Second)), 0, true},
+			{id.At("ord", noon.Add(6*time.Second)), 0, true},
+			{id.At("basket", noon), 0, true},
+			{"ord_1", 0, true},
+		} {
+			h.tell(inventoryapi.ReserveStock{Reference: c.reference, Lines: []inventoryapi.Line{line("MUG", 1)}, HoldSeconds: c.seconds})
+			h.requireMarked(c.marked, c.reference)
+			h.requireLevel("MUG", 10, int64(i+1))
+		}
 	})
 }
 

@@ -196,10 +196,21 @@ func TestRowsKeepTheirValuesWhenTheirTableIsWrittenAnew(t *testing.T) {
 		}
 		wereRows, wereRules := rows(), rules()
 		require.Len(t, wereRows, 2)
-		require.NoError(t, db.Migrate(t.Context(), migrations.Files, c.context))
+		require.NoError(t, db.Migrate(t.Context(), before(t, c.context, "0006"), c.context))
 		require.Equal(t, wereRows, rows())
 		require.Equal(t, wereRules, rules())
 	}
+}
+
+func TestWhatIsHeldWhenTheRoundsBeginToGoByNameIsMarked(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, url string) {
+		db := openBefore(t, url, "inventory", "0006")
+		write(t, db, `INSERT INTO reservations (reference, status, lines, version, expires_at, asked_at, created_at, updated_at) VALUES ('a', 'held', '[]', 1, 2, 3, 4, 5), ('b', 'committed', '[]', 1, 2, 3, 4, 5)`)
+		require.NoError(t, db.Migrate(t.Context(), migrations.Files, "inventory"))
+		var marked []string
+		require.NoError(t, db.Select(t.Context(), &marked, `SELECT reference FROM reservations WHERE overdue`))
+		require.Equal(t, []string{"a"}, marked)
+	})
 }
 
 func TestAnIntentKeepsAllThatItsIdDoesNotSay(t *testing.T) {

@@ -28,6 +28,7 @@ var clusterSettings = [][2]string{
 	{"min_wal_size", "2GB"},
 	{"checkpoint_timeout", "15min"},
 	{"wal_buffers", "16MB"},
+	{"wal_compression", "zstd"},
 	{"jit", "off"},
 }
 

@@ -219,7 +219,7 @@ func TestTheAuditReadsMoreOrdersThanFitOnAPage(t *testing.T) {
 		require.NoError(t, m.needs.DB.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			ids = nil
 			for range auditPage + 3 {
-				ids = append(ids, newID())
+				ids = append(ids, newID(t.Context()))
 				if _, err := m.process.place(ctx, tx, ids[len(ids)-1], first); err != nil {
 					return err
 				}

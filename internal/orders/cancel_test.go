@@ -224,7 +224,7 @@ func TestTheProcessOfAnOrderShowsHowFarTheWayBackIs(t *testing.T) {
 
 func TestOnlyAnOrderThatExistsCanBeCancelledInFewWords(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
-		s.cancel(newID()).refused(http.StatusNotFound, "order_not_found")
+		s.cancel(newID(t.Context())).refused(http.StatusNotFound, "order_not_found")
 		s.cancel("ord_1").refused(http.StatusNotFound, "not_found")
 		ignores[inventoryapi.ReserveStock](s.inventory.neighbour)
 		id := s.place()

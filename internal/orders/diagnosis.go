@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/telemetry"
 )
 
 // Diagnosis is what the database tells those who run the shop of an order: how it came to where it is, and what it waits for.
@@ -56,6 +57,7 @@ func Diagnose(ctx context.Context, db *sqldb.DB, orderID string) (Diagnosis, err
 		if meta.Trace == "" && i > 0 {
 			meta.Trace = d.Events[0].TraceID
 		}
+		meta.Trace = telemetry.UnabridgedID(meta.Trace, orderID)
 		rows[i] = r.record
 		d.Events = append(d.Events, TracedEvent{Version: r.Version, Type: r.Type, At: sqldb.Time(r.RecordedAt), TraceID: meta.Trace, Cause: meta.Cause})
 	}

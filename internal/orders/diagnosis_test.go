@@ -26,7 +26,7 @@ func TestADiagnosisTellsWhatAnOpenOrderWaitsForAndWhatLedThere(t *testing.T) {
 		ignores[inventoryapi.ReserveStock](s.inventory.neighbour)
 		first, err := price(t.Context(), s.catalog, basket().wish())
 		require.NoError(t, err)
-		orderID, ctx := newID(), telemetry.WithTraceparent(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+		orderID, ctx := newID(t.Context()), telemetry.WithTraceparent(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 		require.NoError(t, s.db.Write(ctx, orderID, func(ctx context.Context, tx *sqldb.Tx) error {
 			_, err := s.m.process.place(ctx, tx, orderID, first)
 			return err

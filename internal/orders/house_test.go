@@ -55,7 +55,8 @@ func insist(t require.TestingT, do func() error) {
 }
 
 func (h *house) place(t require.TestingT, replica int) string {
-	m, ctx, id := h.replicas[replica], context.Background(), newID()
+	m, ctx := h.replicas[replica], context.Background()
+	id := newID(ctx)
 	first, err := price(ctx, m.needs.Prices, basket().wish())
 	require.NoError(t, err)
 	insist(t, func() error {

@@ -106,7 +106,7 @@ func (m *Module) postOrder(ctx context.Context, in *placeInput) (web.Raw, error)
 		}
 		return web.Raw{}, err
 	}
-	orderID := newID()
+	orderID := newID(ctx)
 	outcome, leave := m.watch.watch(orderID)
 	defer leave()
 	reply, err := m.idem.Do(ctx, keyed, orderID, func(ctx context.Context, tx *sqldb.Tx) (web.Raw, error) {

@@ -123,7 +123,7 @@ func TestAnInterventionNeedsAStuckOrderAnActionAndAReason(t *testing.T) {
 		s.untilStep(id, createShipment, completed)
 		for _, action := range []string{actRetry, actSkip, actForce} {
 			s.intervene(id, action, "just so").refused(http.StatusConflict, "saga_not_stuck")
-			s.intervene(newID(), action, "just so").refused(http.StatusNotFound, "order_not_found")
+			s.intervene(newID(t.Context()), action, "just so").refused(http.StatusNotFound, "order_not_found")
 			s.call(http.MethodPost, "/v1/orders/"+id+"/saga/"+action, nil).refused(http.StatusBadRequest, "body_required")
 			s.intervene(id, action, "").is(http.StatusUnprocessableEntity)
 		}

@@ -31,7 +31,7 @@ func TestACustomerDoesNotSeeAnothersOrder(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
 		ignores[inventoryapi.ReserveStock](s.inventory.neighbour)
 		o := s.placeAs("ann", freshKey())
-		nowhere := newID()
+		nowhere := newID(t.Context())
 		for _, path := range []string{"/v1/orders/ID", "/v1/orders/ID?as_of=2096-01-01T00:00:00Z", "/v1/orders/ID/events"} {
 			s.as("ann", http.MethodGet, strings.Replace(path, "ID", o.ID, 1), nil).is(http.StatusOK)
 			others := s.as("bob", http.MethodGet, strings.Replace(path, "ID", o.ID, 1), nil, "If-None-Match", web.ETag(o.Version))

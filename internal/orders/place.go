@@ -10,6 +10,7 @@ import (
 	"shop/internal/platform/id"
 	"shop/internal/platform/money"
 	"shop/internal/platform/sqldb"
+	"shop/internal/platform/web"
 	"shop/internal/shipping/shippingapi"
 )
 
@@ -91,5 +92,11 @@ func (p *process) place(ctx context.Context, tx *sqldb.Tx, orderID string, first
 	return o, p.reserve(ctx, tx, o)
 }
 
-// newID names an order. Ids sort by the time of placing.
-func newID() string { return id.New("ord") }
+// newID names an order. Ids sort by the time of placing. If the request that places the order began a trace, the order is named after it: whoever knows the one knows the other, and where
+// the order is named its trace need not be. A trace that the caller named may be another order's.
+func newID(ctx context.Context) string {
+	if s, ok := id.Of("ord", web.TraceBegun(ctx)); ok {
+		return s
+	}
+	return id.New("ord")
+}

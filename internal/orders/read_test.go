@@ -14,6 +14,7 @@ import (
 
 	"shop/internal/inventory/inventoryapi"
 	"shop/internal/payments/paymentsapi"
+	naming "shop/internal/platform/id"
 	"shop/internal/platform/sqldb"
 	"shop/internal/platform/telemetry"
 	"shop/internal/platform/web"
@@ -77,7 +78,7 @@ func TestAnOrderCanBeReadAsItWasAtAnyTime(t *testing.T) {
 		}
 		require.Equal(t, string(asOf("2096-01-01T00:00:00Z").body), string(s.get("/v1/orders/"+id).body)) // the projection is the replay
 		asOf("yesterday").is(http.StatusUnprocessableEntity)
-		s.get("/v1/orders/"+newID()+"?as_of=2096-01-01T00:00:00Z").refused(http.StatusNotFound, "order_not_found")
+		s.get("/v1/orders/"+newID(t.Context())+"?as_of=2096-01-01T00:00:00Z").refused(http.StatusNotFound, "order_not_found")
 	})
 }
 
@@ -134,7 +135,7 @@ func TestASummaryThatWasMendedIsSeenSoon(t *testing.T) {
 
 func TestOrdersThatAreKeptAndOrdersThatAreNotAreFoundTogether(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
-		kept, not, none := s.place(), s.place(), newID()
+		kept, not, none := s.place(), s.place(), newID(t.Context())
 		s.rest()
 		s.get("/v1/orders/" + kept).is(http.StatusOK)
 		found, err := s.m.store.findAll(t.Context(), []string{not, kept, none})
@@ -152,7 +153,7 @@ func TestAnEventRemembersWhatCausedIt(t *testing.T) {
 		const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 		first, err := price(t.Context(), s.catalog, basket().wish())
 		require.NoError(t, err)
-		id, ctx := newID(), telemetry.WithTraceparent(t.Context(), "00-"+trace+"-00f067aa0ba902b7-01")
+		id, ctx := newID(t.Context()), telemetry.WithTraceparent(t.Context(), "00-"+trace+"-00f067aa0ba902b7-01")
 		require.NoError(t, s.db.Write(ctx, id, func(ctx context.Context, tx *sqldb.Tx) error {
 			_, err := s.m.process.place(ctx, tx, id, first)
 			return err
@@ -171,6 +172,41 @@ func TestAnEventRemembersWhatCausedIt(t *testing.T) {
 			require.Equal(t, i > 0, e.Cause != "", "event %d", i+1)
 		}
 		require.Equal(t, other, d.Events[5].TraceID)
+	})
+}
+
+func TestAnOrderIsNamedAfterTheTraceThatItsRequestBeganAndNeverAfterOneOfItsCaller(t *testing.T) {
+	eachShop(t, func(t *testing.T, s *shop) {
+		place := func(headers ...string) (id, trace string) {
+			r := s.call(http.MethodPost, "/v1/orders", basket(), append(headers, "Idempotency-Key", freshKey())...).is(http.StatusCreated)
+			return r.order().ID, r.header.Get("X-Request-Id")
+		}
+		requireTrace := func(id, trace string) {
+			s.untilStatus(id, Confirmed)
+			s.rest()
+			d, err := Diagnose(t.Context(), s.db, id)
+			require.NoError(t, err)
+			for _, e := range d.Events {
+				require.Equal(t, trace, e.TraceID)
+			}
+			traces, err := s.m.store.traces(t.Context(), []string{id})
+			require.NoError(t, err)
+			require.Equal(t, "00-"+trace+"-", traces[id][:36])
+		}
+		id, trace := place()
+		require.True(t, naming.IsOf(id, trace), "%s in %s", id, trace)
+		requireTrace(id, trace)
+		var stored string
+		require.NoError(t, s.db.Get(t.Context(), &stored, `SELECT CAST(metadata AS text) FROM events WHERE stream_id = $1 AND version = 1`, id))
+		require.Equal(t, `{"trace":"="}`, stored)
+
+		const callers = "4bf92f3577b34da6a3ce929d0e0e4736"
+		for range 2 { // the second order would be the first
+			id, trace := place("Traceparent", "00-"+callers+"-00f067aa0ba902b7-00")
+			require.Equal(t, callers, trace)
+			require.False(t, naming.IsOf(id, trace))
+			requireTrace(id, trace)
+		}
 	})
 }
 
@@ -193,7 +229,7 @@ func TestTheHistoryAndTheProcessOfAnOrderTellWhenWhatHappened(t *testing.T) {
 			{Name: "create_shipment", Status: "completed", StartedAt: *after(2), FinishedAt: after(3), Attempts: 1},
 		}}, s.saga(id))
 		for _, part := range []string{"", "/events", "/saga"} {
-			s.get("/v1/orders/"+newID()+part).refused(http.StatusNotFound, "order_not_found")
+			s.get("/v1/orders/"+newID(t.Context())+part).refused(http.StatusNotFound, "order_not_found")
 			s.get("/v1/orders/ord_1"+part).refused(http.StatusNotFound, "not_found")
 		}
 	})

@@ -27,7 +27,7 @@ func TestAskedFromAfarAnOrderIsTheSame(t *testing.T) {
 		owner := s.read(id).CustomerID
 		for _, who := range []auth.Principal{{Role: auth.Operator, Subject: "olga"}, {Role: auth.Service, Subject: "edge"}, {Role: auth.Customer, Subject: owner}, {Role: auth.Customer, Subject: "eve"}} {
 			ctx := auth.With(t.Context(), who)
-			for _, id := range []string{id, cancelled, newID(), "", "ord_1", "../orders", "a b?c=d"} {
+			for _, id := range []string{id, cancelled, newID(t.Context()), "", "ord_1", "../orders", "a b?c=d"} {
 				here, errHere := s.m.Order(ctx, id)
 				there, errThere := remote.Order(ctx, id)
 				if errHere != nil {

@@ -150,7 +150,7 @@ func replay(rows []record) ([]Order, error) {
 
 // metadata is what an event remembers of why it was recorded.
 type metadata struct {
-	Trace string `json:"trace,omitempty"` // empty: that of the order's first event
+	Trace string `json:"trace,omitempty"` // see telemetry.AbridgeID; empty: that of the order's first event
 	Span  string `json:"span,omitempty"`  // in that trace, if it is recorded
 	Cause string `json:"cause,omitempty"` // id of the message
 }
@@ -165,7 +165,7 @@ func (s *store) append(ctx context.Context, tx *sqldb.Tx, o Order, events ...eve
 	now := s.clock.Now()
 	fresh, counts, why := o.Version == 0, tally{events: events}, metadataOf(ctx)
 	if fresh {
-		o.traceID = why.Trace
+		o.traceID, why.Trace = why.Trace, telemetry.AbridgeID(why.Trace, o.ID)
 	} else if why.Trace == o.traceID {
 		why.Trace = ""
 	}
@@ -312,7 +312,7 @@ func (s *store) traces(ctx context.Context, ids []string) (map[string]string, er
 	for _, r := range rows {
 		var m metadata
 		if err := json.Unmarshal(r.Metadata, &m); err == nil && m.Trace != "" { // nothing that has to be done waits for it
-			found[r.StreamID] = telemetry.TraceparentOf(m.Trace, m.Span)
+			found[r.StreamID] = telemetry.TraceparentOf(telemetry.UnabridgedID(m.Trace, r.StreamID), m.Span)
 		}
 	}
 	return found, nil

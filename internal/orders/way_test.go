@@ -192,7 +192,7 @@ func TestAConfirmedOrderWhoseStockIsLostIsPaidBackAndCancelled(t *testing.T) {
 
 func TestEventsAboutWhatIsNoOrderAreSomebodyElsesBusiness(t *testing.T) {
 	eachShop(t, func(t *testing.T, s *shop) {
-		s.inventory.say(inventoryapi.StockReserved{Reference: "transfer-7"}, inventoryapi.StockReleased{Reference: newID()})
+		s.inventory.say(inventoryapi.StockReserved{Reference: "transfer-7"}, inventoryapi.StockReleased{Reference: newID(t.Context())})
 		s.payments.say(paymentsapi.PaymentRefunded{Reference: "invoice-9", Amount: eur(5), Total: eur(5)})
 		s.rest()
 		require.Zero(t, s.count("events"))

@@ -16,6 +16,7 @@ import (
 func FuzzParcel(f *testing.F) {
 	f.Add([]byte("p.1\nshop.a.b.v1\tx\t4bf92f3577b34da6a3ce929d0e0e4736\tp.0.3\tp.0.3\t{}\n\t\"a \\\"key\\\"\"\t\t\t\t[1, \"\\u2028\"]"))
 	f.Add([]byte("p.1\nt\tk\t\t\t\t{}\nt"))
+	f.Add([]byte("p.1\nt\tord_01arz3ndektsv4rrffq69g5fav\t=\t\t\t{}\n\tx\t=\t\t\t{}"))
 	f.Add([]byte("p.1\nt\tk\t\t\t\t{\n"))
 	f.Add([]byte(`[{"i":"p.1.0","t":"shop.a.b.v1","k":"x","b":{}},{"t":"shop.a.b.v1","k":"x","tp":"00","co":"c","ca":"d","b":[1, "\u2028"]}]`))
 	f.Add([]byte(`[{"i":"no place","t":"","k":"","b":null},{"t":"","k":""}]`))
@@ -51,8 +52,8 @@ func FuzzParcel(f *testing.F) {
 		for i, l := range p.letters {
 			require.Equal(t, messageID("p.1", i), again.letters[i].ID)
 			same := again.letters[i]
-			require.Equal(t, []string{l.Type, l.Key, telemetry.Abridge(l.Traceparent), l.Correlation, l.Causation},
-				[]string{same.Type, same.Key, telemetry.Abridge(same.Traceparent), same.Correlation, same.Causation})
+			require.Equal(t, []string{l.Type, l.Key, telemetry.Abridge(l.Traceparent, l.Key), l.Correlation, l.Causation},
+				[]string{same.Type, same.Key, telemetry.Abridge(same.Traceparent, same.Key), same.Correlation, same.Causation})
 			require.JSONEq(t, string(l.Body), string(same.Body))
 		}
 	})
@@ -68,7 +69,7 @@ func FuzzLetter(f *testing.F) {
 				return
 			}
 		}
-		if typ == "" || next == "" || telemetry.Unabridged(telemetry.Abridge(trace)) != trace {
+		if typ == "" || next == "" || telemetry.Unabridged(telemetry.Abridge(trace, key), key) != trace {
 			return // a type has a name; of a trace that is not recorded no span is kept
 		}
 		p := parcel{name: "p.1", Content: []byte("p.1")}

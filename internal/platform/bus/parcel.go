@@ -130,7 +130,7 @@ func (p *parcel) add(l letter) {
 	if n := len(p.letters); n == 0 || p.letters[n-1].Type != l.Type { // else it says nothing: the same again
 		b = appendField(b, l.Type)
 	}
-	for _, field := range [...]string{l.Key, telemetry.Abridge(l.Traceparent), l.Correlation, l.Causation} {
+	for _, field := range [...]string{l.Key, telemetry.Abridge(l.Traceparent, l.Key), l.Correlation, l.Causation} {
 		b = appendField(append(b, '\t'), field)
 	}
 	p.Content = append(append(b, '\t'), l.Body...)
@@ -198,7 +198,7 @@ func (p *parcel) openText() error {
 		if n := len(p.letters); n > 0 && len(fields[0]) == 0 {
 			words[0] = p.letters[n-1].Type
 		}
-		p.letters = append(p.letters, letter{ID: messageID(p.name, len(p.letters)), Type: words[0], Key: words[1], Traceparent: telemetry.Unabridged(words[2]),
+		p.letters = append(p.letters, letter{ID: messageID(p.name, len(p.letters)), Type: words[0], Key: words[1], Traceparent: telemetry.Unabridged(words[2], words[1]),
 			Correlation: words[3], Causation: words[4], Body: fields[5]})
 	}
 	return nil

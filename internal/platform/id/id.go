@@ -6,12 +6,26 @@ package id
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"strings"
 	"sync"
 	"time"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// values are what the characters of the alphabet stand for.
+var values = func() (v [256]byte) {
+	for c := range v {
+		v[c] = none
+	}
+	for i, c := range []byte(alphabet) {
+		v[c] = byte(i)
+	}
+	return v
+}()
+
+const none = 0xff
 
 // bodyLen is the number of characters after the underscore.
 const bodyLen = 26
@@ -34,6 +48,49 @@ func New(prefix string) string {
 	pool.n += 10
 	pool.Unlock()
 	return prefix + "_" + encode(b)
+}
+
+// Of is the identifier of 128 bits, written as 32 hexadecimal digits, that begin with 48 of milliseconds and are not another's: those of a trace, say, that names what began with it. ok is
+// false when they are none.
+func Of(prefix, digits string) (s string, ok bool) {
+	var b [16]byte
+	if len(digits) != hex.EncodedLen(len(b)) {
+		return "", false
+	}
+	if _, err := hex.Decode(b[:], []byte(digits)); err != nil {
+		return "", false
+	}
+	return prefix + "_" + encode(b), true
+}
+
+// Digits are the 128 bits of an identifier, in hexadecimal; empty when s is none.
+func Digits(s string) string {
+	if d, ok := digits(s); ok {
+		return string(d[:])
+	}
+	return ""
+}
+
+// IsOf reports whether s is the identifier of these bits.
+func IsOf(s, hexadecimal string) bool {
+	d, ok := digits(s)
+	return ok && string(d[:]) == hexadecimal
+}
+
+func digits(s string) (d [2 * 16]byte, ok bool) {
+	prefix, body, _ := strings.Cut(s, "_")
+	if !Valid(prefix, s) {
+		return d, false
+	}
+	var hi, lo uint64
+	for i := range bodyLen {
+		hi, lo = hi<<5|lo>>59, lo<<5|uint64(values[body[i]])
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	hex.Encode(d[:], b[:])
+	return d, true
 }
 
 // At is the least identifier that New makes at t, or after it.
@@ -67,7 +124,7 @@ func Valid(prefix, s string) bool {
 		return false
 	}
 	for i := range len(body) {
-		if strings.IndexByte(alphabet, body[i]) < 0 {
+		if values[body[i]] == none {
 			return false
 		}
 	}

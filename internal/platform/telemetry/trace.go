@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"shop/internal/platform/id"
 )
 
 type traceKey struct{}
@@ -57,18 +60,37 @@ func TraceparentOf(traceID, spanID string) string {
 	return "00-" + traceID + "-" + spanID + "-01"
 }
 
-// Abridge is what has to be stored of a traceparent: of a trace that is not recorded its id says all.
-func Abridge(traceparent string) string {
+// Abridge is what has to be stored of a traceparent beside what it is about: of a trace that is not recorded its id says all, and that is not said again of what is named after it.
+func Abridge(traceparent, subject string) string {
 	if len(traceparent) == 55 && traceparent[52:] == "-00" {
-		return traceparent[3:35]
+		return AbridgeID(traceparent[3:35], subject)
 	}
 	return traceparent
 }
 
 // Unabridged is a traceparent for what Abridge made of one.
-func Unabridged(abridged string) string {
-	if len(abridged) == 32 {
-		return TraceparentOf(abridged, "")
+func Unabridged(abridged, subject string) string {
+	if traceID := UnabridgedID(abridged, subject); len(traceID) == 32 {
+		return TraceparentOf(traceID, "")
+	}
+	return abridged
+}
+
+// namesake stands for the id of a trace after which what it is about is named: see id.Of.
+const namesake = "="
+
+// AbridgeID is Abridge of a trace's id.
+func AbridgeID(traceID, subject string) string {
+	if id.IsOf(subject, traceID) {
+		return namesake
+	}
+	return traceID
+}
+
+// UnabridgedID is the id of a trace for what AbridgeID made of one.
+func UnabridgedID(abridged, subject string) string {
+	if abridged == namesake {
+		return cmp.Or(id.Digits(subject), abridged)
 	}
 	return abridged
 }
@@ -106,8 +128,8 @@ func sampled(traceparent string) bool {
 func NewTraceparent() string {
 	var b [55]byte
 	copy(b[:], "00-")
-	id, span := newTraceID(), newSpanID()
-	hex.Encode(b[3:35], id[:])
+	traceID, span := newTraceID(), newSpanID()
+	hex.Encode(b[3:35], traceID[:])
 	b[35] = '-'
 	hex.Encode(b[36:52], span[:])
 	copy(b[52:], "-00")
@@ -126,8 +148,8 @@ func nextSpan(traceparent string) string {
 func traceparentOf(sc trace.SpanContext) string {
 	var b [55]byte
 	copy(b[:], "00-")
-	id, span := sc.TraceID(), sc.SpanID()
-	hex.Encode(b[3:35], id[:])
+	traceID, span := sc.TraceID(), sc.SpanID()
+	hex.Encode(b[3:35], traceID[:])
 	b[35] = '-'
 	hex.Encode(b[36:52], span[:])
 	b[52] = '-'
@@ -151,6 +173,9 @@ func wellFormed(s string) bool {
 	return len(s) == 55 && s[:2] == "00" && s[2] == '-' && s[35] == '-' && s[52] == '-' &&
 		lowerHex(s[3:35]) && lowerHex(s[36:52]) && lowerHex(s[53:]) && !allZero(s[3:35]) && !allZero(s[36:52])
 }
+
+// Continues reports whether a request with that traceparent header goes on in a trace of its caller's; otherwise it begins one.
+func Continues(traceparent string) bool { return received(traceparent) != "" }
 
 // received is the traceparent of a caller as one of version 00, or "" when it is none. A later version may append fields; version ff is not valid, nor are ids of
 // zeros or in upper case.
@@ -184,15 +209,15 @@ func allZero(s string) bool {
 
 // newTraceID names a trace. An id begins with the time, 48 bits of milliseconds: those that were made together have much in common, and what is compressed with several of them, such as a
 // parcel of the outbox, is smaller. The rest is random, as Trace Context asks of the last 56 bits. Ids need to be unique, not secret.
-func newTraceID() (id trace.TraceID) {
-	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|rand.Uint64()>>48)
-	binary.BigEndian.PutUint64(id[8:], rand.Uint64())
-	return id
+func newTraceID() (t trace.TraceID) {
+	binary.BigEndian.PutUint64(t[:8], uint64(time.Now().UnixMilli())<<16|rand.Uint64()>>48)
+	binary.BigEndian.PutUint64(t[8:], rand.Uint64())
+	return t
 }
 
-func newSpanID() (id trace.SpanID) {
-	binary.BigEndian.PutUint64(id[:], rand.Uint64()|1) // never all zeros
-	return id
+func newSpanID() (s trace.SpanID) {
+	binary.BigEndian.PutUint64(s[:], rand.Uint64()|1) // never all zeros
+	return s
 }
 
 // ids has the SDK name traces and spans as we do. It implements sdktrace.IDGenerator.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"shop/internal/platform/id"
 )
 
 const someTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -45,8 +47,8 @@ func TestTheIdOfATraceBeginsWithTheTimeAndIsLikeNoOther(t *testing.T) {
 	for name, begin := range map[string]func() string{
 		"tracing is off": NewTraceparent,
 		"tracing is on": func() string {
-			id, span := ids{}.NewIDs(t.Context())
-			return "00-" + id.String() + "-" + span.String() + "-01"
+			traceID, span := ids{}.NewIDs(t.Context())
+			return "00-" + traceID.String() + "-" + span.String() + "-01"
 		},
 	} {
 		seen := map[string]bool{}
@@ -65,13 +67,17 @@ func TestTheIdOfATraceBeginsWithTheTimeAndIsLikeNoOther(t *testing.T) {
 
 func TestAnAbridgedTraceparentLosesNothingButTheSpanOfATraceThatIsNotRecorded(t *testing.T) {
 	recorded, not := "00-"+someTrace+"-00f067aa0ba902b7-01", "00-"+someTrace+"-00f067aa0ba902b7-00"
-	require.Equal(t, recorded, Unabridged(Abridge(recorded)))
-	require.Equal(t, someTrace, Abridge(not))
-	again := Unabridged(someTrace)
-	require.True(t, wellFormed(again), again)
-	require.Equal(t, not[:36], again[:36])
-	require.False(t, SampledTraceparent(again))
-	require.Empty(t, Unabridged(Abridge("")))
+	namesake, ok := id.Of("ord", someTrace)
+	require.True(t, ok)
+	for subject, stored := range map[string]string{"ord_1": someTrace, id.New("ord"): someTrace, namesake: "="} {
+		require.Equal(t, recorded, Unabridged(Abridge(recorded, subject), subject))
+		require.Equal(t, stored, Abridge(not, subject))
+		again := Unabridged(stored, subject)
+		require.True(t, wellFormed(again), again)
+		require.Equal(t, not[:36], again[:36])
+		require.False(t, SampledTraceparent(again))
+		require.Empty(t, Unabridged(Abridge("", subject), subject))
+	}
 }
 
 // FuzzTraceparent takes a traceparent from outside: what it becomes is one of ours, in the caller's trace if that had a name.
@@ -85,6 +91,7 @@ func FuzzTraceparent(f *testing.F) {
 		require.True(t, wellFormed(ours), ours)
 		from := received(header)
 		require.Equal(t, from != "", from != "" && from[3:35] == TraceID(ctx))
+		require.Equal(t, from != "", Continues(header))
 		require.Equal(t, ours, Traceparent(WithTraceparent(t.Context(), ours)), "what goes on with messages is the same trace")
 		require.Equal(t, ours, traceparentOf(spanContextOf(ours))[:53]+ours[53:])
 	})

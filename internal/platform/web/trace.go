@@ -19,6 +19,7 @@ type request struct {
 	subject telemetry.Subject // what it is about, as far as its handler has said
 	body    []byte            // the body of an operation, see RequestBody
 	err     error             // what the handler failed with, for the access log and the span
+	began   bool              // it began its trace
 	place   *place            // among the requests that are worked on, see Bound; nil without a bound
 }
 
@@ -59,7 +60,17 @@ func (q *request) begin(r *http.Request) (context.Context, trace.Span) {
 	if r.URL.Path == livePath || r.URL.Path == readyPath {
 		return telemetry.WithTraceparent(q, telemetry.NewTraceparent()), noop.Span{}
 	}
-	return telemetry.StartRequest(q, r.Header.Get("Traceparent"))
+	traceparent := r.Header.Get("Traceparent")
+	q.began = !telemetry.Continues(traceparent)
+	return telemetry.StartRequest(q, traceparent)
+}
+
+// TraceBegun is the id of the trace that began with the request, 32 hexadecimal digits that nobody else has; empty when the caller named the trace.
+func TraceBegun(ctx context.Context) string {
+	if q := requestOf(ctx); q != nil && q.began {
+		return telemetry.TraceID(ctx)
+	}
+	return ""
 }
 
 // describe says in the request's span what became of it; whole is false when the answer broke off. A 4xx is the caller's mistake, and no error of ours.

@@ -13,9 +13,11 @@ import (
 
 func TestTheTraceOfARequestIsThatOfItsCallerOrANewOne(t *testing.T) {
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
-	var parent string
+	var parent, begun string
 	s := open(t, func(e *web.Edge) {
-		e.Router.Get("/trace", func(_ http.ResponseWriter, r *http.Request) { parent = telemetry.Traceparent(r.Context()) })
+		e.Router.Get("/trace", func(_ http.ResponseWriter, r *http.Request) {
+			parent, begun = telemetry.Traceparent(r.Context()), web.TraceBegun(r.Context())
+		})
 	})
 	for header, valid := range map[string]bool{
 		"00-" + id + "-00f067aa0ba902b7-01":   true,
@@ -27,8 +29,11 @@ func TestTheTraceOfARequestIsThatOfItsCallerOrANewOne(t *testing.T) {
 		require.Equal(t, valid, named == id, "%q gave %s", header, named)
 		require.Regexp(t, "^00-"+named+"-[0-9a-f]{16}-0[01]$", parent)
 		require.NotContains(t, parent, "00f067aa0ba902b7", "a call onward is a span of its own")
+		require.Equal(t, !valid, begun == named, begun)
+		require.Equal(t, valid, begun == "", begun)
 	}
 	require.Nil(t, web.RequestBody(t.Context()))
+	require.Empty(t, web.TraceBegun(t.Context()))
 }
 
 func TestTheAccessLogTellsWhatHappenedAndNoSecrets(t *testing.T) {

@@ -167,13 +167,13 @@ func (c *postgresConn) compose(queued []manyRows, query string, args []any) erro
 		c.script = append(c.script, "BEGIN;"...)
 	}
 	for _, q := range queued {
-		q.many.compile()
-		text, args := q.many.postgres, q.many.arrays(q.rows)
+		texts, args := q.many.call(q.rows)
+		text := texts.plain
 		switch {
 		case q.many.Exact:
-			text, args = q.many.exact, append(args, len(q.rows))
+			text, args = texts.exact, append(args, len(q.rows))
 		case q.many.Written != nil && c.ending: // before, the ids would stand in front of another statement's answer
-			text = q.many.ids
+			text = texts.ids
 		}
 		if err := c.call(text, args); err != nil {
 			return err

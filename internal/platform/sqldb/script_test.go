@@ -23,7 +23,7 @@ func TestEveryTextArrivesAsItWasSent(t *testing.T) {
 		row := sqldb.Many{SQL: `INSERT INTO sent (way, n, text) SELECT r.way, r.n, r.text FROM {rows}`, Columns: "way text, n bigint, text text"}
 		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
 			for i, text := range unpleasant {
-				tx.Queue(&row, "queued", i, text)
+				tx.Queue(&row, "alone", i, text) // what follows takes it along
 				if _, err := tx.Exec(ctx, `INSERT INTO sent (way, n, text) VALUES ('executed', $1, $2)`, i, text); err != nil {
 					return err
 				}
@@ -36,13 +36,16 @@ func TestEveryTextArrivesAsItWasSent(t *testing.T) {
 				}
 			}
 			var found []string
-			if err := tx.Select(ctx, &found, `SELECT text FROM sent WHERE way = 'queued' AND text IN {$1}`, unpleasant); err != nil {
+			if err := tx.Select(ctx, &found, `SELECT text FROM sent WHERE way = 'alone' AND text IN {$1}`, unpleasant); err != nil {
 				return err
 			}
 			require.Len(t, found, len(unpleasant))
+			for i, text := range unpleasant {
+				tx.Queue(&row, "together", i, text)
+			}
 			return nil
 		}))
-		for _, way := range []string{"queued", "executed"} {
+		for _, way := range []string{"alone", "executed", "together"} {
 			var texts []string
 			require.NoError(t, db.Select(t.Context(), &texts, `SELECT text FROM sent WHERE way = $1 ORDER BY n`, way))
 			require.Equal(t, unpleasant, texts, way)
@@ -103,15 +106,51 @@ func TestBytesOfABinaryColumnArriveAsTheyWereSent(t *testing.T) {
 			for i, b := range sent {
 				tx.Queue(&row, i, b)
 			}
-			_, err := tx.Exec(ctx, `INSERT INTO sent (n, bytes) VALUES ($1, $2)`, len(sent), every)
+			for i, b := range sent {
+				if _, err := tx.ExecMany(ctx, &row, [][]any{{len(sent) + i, b}}); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Exec(ctx, `INSERT INTO sent (n, bytes) VALUES ($1, $2)`, 2*len(sent), every)
 			return err
 		}))
 		var found [][]byte
 		require.NoError(t, db.Select(t.Context(), &found, `SELECT bytes FROM sent ORDER BY n`))
-		require.Len(t, found, len(sent)+1)
-		for i, b := range append(sent, every) {
+		require.Len(t, found, 2*len(sent)+1)
+		for i, b := range append(append(sent, sent...), every) {
 			require.Equal(t, []byte(b), append([]byte{}, found[i]...), i)
 		}
+	})
+}
+
+func TestARowThatIsAloneIsWrittenAsAmongOthers(t *testing.T) {
+	eachKept(t, func(t *testing.T, db *sqldb.DB) {
+		doc := "TEXT"
+		if db.Dialect() == sqldb.Postgres {
+			doc = "json"
+		}
+		write(t, db, `CREATE TABLE sent (n BIGINT, flag BOOLEAN, doc `+doc+`, raw TEXT)`)
+		row := sqldb.Many{SQL: `INSERT INTO sent (n, flag, doc, raw) SELECT r.n, r.flag, r.doc, r.raw FROM {rows}`, Columns: "n bigint, flag bool, doc json, raw text"}
+		rows := [][]any{
+			{int64(-7), true, sqldb.JSON(`{"a":"it's","b":"\"\\"}`), []byte("{}")},
+			{nil, nil, sqldb.JSON(nil), []byte(nil)},
+			{0, false, sqldb.JSON{}, nil},
+		}
+		require.NoError(t, db.Write(t.Context(), "", func(ctx context.Context, tx *sqldb.Tx) error {
+			n, err := tx.ExecMany(ctx, &row, rows)
+			require.EqualValues(t, len(rows), n)
+			for _, r := range rows {
+				if err == nil {
+					n, err = tx.ExecMany(ctx, &row, [][]any{r})
+					require.EqualValues(t, 1, n)
+				}
+			}
+			return err
+		}))
+		var found []string
+		require.NoError(t, db.Select(t.Context(), &found, `SELECT coalesce(CAST(n AS text), 'no n') || CASE WHEN flag THEN ' yes ' WHEN NOT flag THEN ' no ' ELSE ' no flag ' END ||
+			coalesce(CAST(doc AS text), 'no doc') || ' ' || coalesce(raw, 'no raw') || ' ' || count(*) FROM sent GROUP BY n, flag, CAST(doc AS text), raw ORDER BY 1`))
+		require.ElementsMatch(t, []string{`-7 yes {"a":"it's","b":"\"\\"} {} 2`, `0 no no doc no raw 2`, `no n no flag no doc no raw 2`}, found)
 	})
 }
 

@@ -149,12 +149,13 @@ func (tx *Tx) note(queued []manyRows) {
 
 // ExecMany runs the statement over the rows now and says how many rows it changed. Errors: those of Exec, and ErrStale.
 func (tx *Tx) ExecMany(ctx context.Context, m *Many, rows [][]any) (int64, error) {
-	m.compile()
 	var n int64
 	var err error
 	if tx.db.dialect == Postgres {
-		n, err = tx.Exec(ctx, m.postgres, m.arrays(rows)...)
+		texts, args := m.call(rows)
+		n, err = tx.Exec(ctx, texts.plain, args...)
 	} else {
+		m.compile()
 		for _, row := range rows {
 			var one int64
 			if one, err = tx.Exec(ctx, m.sqlite, row...); err != nil {
@@ -171,10 +172,11 @@ func (tx *Tx) ExecMany(ctx context.Context, m *Many, rows [][]any) (int64, error
 
 // SelectMany runs a statement with RETURNING, or a SELECT, over the rows and appends what it returns to dest.
 func SelectMany[T any](ctx context.Context, tx *Tx, m *Many, rows [][]any, dest *[]T) error {
-	m.compile()
 	if tx.db.dialect == Postgres {
-		return tx.Select(ctx, dest, m.postgres, m.arrays(rows)...)
+		texts, args := m.call(rows)
+		return tx.Select(ctx, dest, texts.plain, args...)
 	}
+	m.compile()
 	for _, row := range rows {
 		var some []T
 		if err := tx.Select(ctx, &some, m.sqlite, row...); err != nil {

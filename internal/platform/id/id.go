@@ -14,7 +14,7 @@ import (
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// values are what the characters of the alphabet stand for.
+// values are what the characters of the alphabet stand for; those of others are none.
 var values = func() (v [256]byte) {
 	for c := range v {
 		v[c] = none
@@ -37,7 +37,10 @@ var pool = struct {
 }{n: 4096}
 
 // New returns a new identifier such as "ord_01jd3q6k9v8xw2n4t7ryz5abcd". It never returns the same twice.
-func New(prefix string) string {
+func New(prefix string) string { return prefix + "_" + encode(Bits()) }
+
+// Bits are those of a new identifier: the milliseconds, and 80 random ones. They never are the same twice.
+func Bits() [16]byte {
 	b := since(time.Now())
 	pool.Lock()
 	if pool.n+10 > len(pool.buf) {
@@ -47,11 +50,10 @@ func New(prefix string) string {
 	copy(b[6:], pool.buf[pool.n:pool.n+10])
 	pool.n += 10
 	pool.Unlock()
-	return prefix + "_" + encode(b)
+	return b
 }
 
-// Of is the identifier of 128 bits, written as 32 hexadecimal digits, that begin with 48 of milliseconds and are not another's: those of a trace, say, that names what began with it. ok is
-// false when they are none.
+// Of is the identifier of the bits that 32 hexadecimal digits say, and that name nothing else with this prefix. ok is false when they are none.
 func Of(prefix, digits string) (s string, ok bool) {
 	var b [16]byte
 	if len(digits) != hex.EncodedLen(len(b)) {
@@ -63,24 +65,24 @@ func Of(prefix, digits string) (s string, ok bool) {
 	return prefix + "_" + encode(b), true
 }
 
-// Digits are the 128 bits of an identifier, in hexadecimal; empty when s is none.
+// IsOf reports whether s is an identifier of these bits, with whatever prefix.
+func IsOf(s, digits string) bool {
+	d, ok := decode(s)
+	return ok && string(d[:]) == digits
+}
+
+// Digits are the bits of an identifier, as hexadecimal digits; empty when s is none.
 func Digits(s string) string {
-	if d, ok := digits(s); ok {
+	if d, ok := decode(s); ok {
 		return string(d[:])
 	}
 	return ""
 }
 
-// IsOf reports whether s is the identifier of these bits.
-func IsOf(s, hexadecimal string) bool {
-	d, ok := digits(s)
-	return ok && string(d[:]) == hexadecimal
-}
-
-func digits(s string) (d [2 * 16]byte, ok bool) {
+func decode(s string) (digits [32]byte, ok bool) {
 	prefix, body, _ := strings.Cut(s, "_")
 	if !Valid(prefix, s) {
-		return d, false
+		return digits, false
 	}
 	var hi, lo uint64
 	for i := range bodyLen {
@@ -89,8 +91,8 @@ func digits(s string) (d [2 * 16]byte, ok bool) {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], hi)
 	binary.BigEndian.PutUint64(b[8:], lo)
-	hex.Encode(d[:], b[:])
-	return d, true
+	hex.Encode(digits[:], b[:])
+	return digits, true
 }
 
 // At is the least identifier that New makes at t, or after it.

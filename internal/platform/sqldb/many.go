@@ -2,6 +2,8 @@ package sqldb
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +18,9 @@ import (
 //	}
 //
 // The table is called r. PostgreSQL gets it as unnest of one array a column (a single round trip, 6.9 times as fast as a
-// loop of 100 inserts), in a SELECT list, where the arrays advance together: as a function in FROM each of them would be stored first, 2 µs a column. A row that is alone is no array: 8 of 30 to 38 µs. SQLite runs the prepared statement a row at a time, which costs no round
-// trip. Write `WHERE true` before ON CONFLICT.
+// loop of 100 inserts), in a SELECT list, where the arrays advance together: as a function in FROM each of them would be stored first, 2 µs a column. A row that is alone, and on SQLite each, is a statement over
+// its values instead, without a table where nothing else stands beside it in FROM: 8 of 30 to 38 µs on PostgreSQL, and no b-tree for each UPDATE on SQLite. There the prepared statement runs a row at a time,
+// which costs no round trip. Write `WHERE true` before ON CONFLICT.
 // Column types are text, bigint, bool, json, and bytea for a Blob.
 type Many struct {
 	SQL     string
@@ -42,33 +45,55 @@ type texts struct {
 	exact string // it fails with a division by zero unless it changes as many rows as the last parameter says
 }
 
-func (m *Many) textsFor(rows []string) texts {
-	plain := m.over(rows)
-	return texts{plain, plain + " RETURNING id AS written",
-		"WITH changed AS (" + plain + " RETURNING 1) SELECT 1/(count(*) = $" + strconv.Itoa(m.columns+1) + ")::int FROM changed"}
+func (m *Many) textsOf(sql string) texts {
+	return texts{sql, sql + " RETURNING id AS written",
+		"WITH changed AS (" + sql + " RETURNING 1) SELECT 1/(count(*) = $" + strconv.Itoa(m.columns+1) + ")::int FROM changed"}
 }
 
-// over is the SQL over a table of these columns.
-func (m *Many) over(columns []string) string {
-	return strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(columns, ", ")+") AS r")
+// over is the SQL over a table of these columns, each an expression for a name.
+func (m *Many) over(names, columns []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = columns[i] + " AS " + name
+	}
+	return strings.ReplaceAll(m.SQL, "{rows}", "(SELECT "+strings.Join(list, ", ")+") AS r")
+}
+
+var columnOfRow = regexp.MustCompile(`\br\.\w+`)
+
+// ofOne is the SQL over one row of these values.
+func (m *Many) ofOne(names, values []string) string {
+	before, after, found := strings.Cut(m.SQL, "FROM {rows}")
+	if rest := strings.TrimSpace(after); !found || rest != "" && rest[0] != ')' && !strings.HasPrefix(rest, "WHERE ") {
+		return m.over(names, values) // something stands beside it
+	}
+	used := map[string]bool{}
+	sql := columnOfRow.ReplaceAllStringFunc(before+after, func(column string) string {
+		name := column[len("r."):]
+		used[name] = true
+		return values[slices.Index(names, name)]
+	})
+	if len(used) < len(names) {
+		return m.over(names, values) // a parameter must stand somewhere
+	}
+	return sql
 }
 
 func (m *Many) compile() {
 	m.once.Do(func() {
-		var arrays, typed, values []string
+		var names, arrays, typed, values []string
 		for i, col := range strings.Split(m.Columns, ",") {
 			name, typ, ok := strings.Cut(strings.TrimSpace(col), " ")
 			if !ok {
 				panic("sqldb: column without a type in " + m.Columns)
 			}
 			param := "$" + strconv.Itoa(i+1)
-			arrays = append(arrays, "unnest("+param+"::"+typ+"[]) AS "+name)
-			typed = append(typed, param+"::"+typ+" AS "+name)
-			values = append(values, param+" AS "+name)
+			names, values = append(names, name), append(values, param)
+			arrays, typed = append(arrays, "unnest("+param+"::"+typ+"[])"), append(typed, param+"::"+typ)
 		}
-		m.columns = len(values)
-		m.many, m.one = m.textsFor(arrays), m.textsFor(typed)
-		m.sqlite = m.over(values)
+		m.columns = len(names)
+		m.many, m.one = m.textsOf(m.over(names, arrays)), m.textsOf(m.ofOne(names, typed))
+		m.sqlite = m.ofOne(names, values)
 		if m.Written != nil {
 			m.sqlite += " RETURNING id"
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
-	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -207,13 +206,9 @@ func allZero(s string) bool {
 	return true
 }
 
-// newTraceID names a trace. An id begins with the time, 48 bits of milliseconds: those that were made together have much in common, and what is compressed with several of them, such as a
-// parcel of the outbox, is smaller. The rest is random, as Trace Context asks of the last 56 bits. Ids need to be unique, not secret.
-func newTraceID() (t trace.TraceID) {
-	binary.BigEndian.PutUint64(t[:8], uint64(time.Now().UnixMilli())<<16|rand.Uint64()>>48)
-	binary.BigEndian.PutUint64(t[8:], rand.Uint64())
-	return t
-}
+// newTraceID names a trace as everything else is named (see id.Bits): what was made together has the time in common, and what is compressed with several of them, such as a parcel of the outbox, is
+// smaller. The rest is random, as Trace Context asks of the last 56 bits.
+func newTraceID() trace.TraceID { return id.Bits() }
 
 func newSpanID() (s trace.SpanID) {
 	binary.BigEndian.PutUint64(s[:], rand.Uint64()|1) // never all zeros

@@ -1,7 +1,9 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -97,11 +99,10 @@ func (c *sqliteConn) close() {
 }
 
 func (c *sqliteConn) exec(ctx context.Context, queued []manyRows, query string, args []any) (int64, error) {
-	s, err := c.ready(ctx, queued, query, args)
-	if err != nil {
+	if err := c.write(ctx, queued); err != nil {
 		return 0, err
 	}
-	res, err := s.ExecContext(ctx, SQLite.bind(args)...)
+	res, err := c.run(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -134,28 +135,42 @@ func (c *sqliteConn) ready(ctx context.Context, queued []manyRows, query string,
 
 func (c *sqliteConn) write(ctx context.Context, queued []manyRows) error {
 	for i := range queued {
-		q := &queued[i]
-		q.many.compile()
-		for _, row := range q.rows {
-			row = row[:q.many.columns]
-			if q.many.Written != nil {
-				var id int64
-				if err := c.get(ctx, nil, &id, q.many.sqlite, row); err != nil {
-					return err
-				}
-				q.ids = append(q.ids, id)
-				continue
-			}
-			n, err := c.exec(ctx, nil, q.many.sqlite, row)
-			if err == nil && q.many.Exact && n != 1 {
-				err = ErrStale
-			}
-			if err != nil {
-				return err
-			}
+		if err := c.writeRows(ctx, &queued[i]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (c *sqliteConn) writeRows(ctx context.Context, q *manyRows) error {
+	m := q.many
+	m.compile()
+	for _, row := range q.rows {
+		res, err := c.run(ctx, m.sqlite, row[:m.columns])
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || m.Exact && n != 1 {
+			return cmp.Or(err, ErrStale)
+		}
+		if m.Written != nil {
+			id, err := res.LastInsertId()
+			if err != nil {
+				return err
+			}
+			q.ids = append(q.ids, id)
+		}
+	}
+	return nil
+}
+
+// run prepares a statement and executes it.
+func (c *sqliteConn) run(ctx context.Context, query string, args []any) (sql.Result, error) {
+	s, err := c.prepare(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, SQLite.bind(args)...)
 }
 
 func (c *sqliteConn) prepare(ctx context.Context, query string, args []any) (*sqlx.Stmt, error) {

@@ -29,7 +29,7 @@ type Many struct {
 	Last    int  // when not 0: queued rows wait for the transaction's end, in the order of these numbers; see last.go
 
 	Fold    func(rows [][]any) [][]any      // when set, makes of the rows that a transaction queued those that are written
-	Written func(rows [][]any, ids []int64) // when set, is told after the commit what was written, with the rows' ids (the statement's table has a column id); nil when they are not known
+	Written func(rows [][]any, ids []int64) // when set, is told after the commit what was written, with the rows' ids (the statement's table has a column id, on SQLite its INTEGER PRIMARY KEY); nil when they are not known
 
 	once    sync.Once
 	columns int
@@ -94,9 +94,6 @@ func (m *Many) compile() {
 		m.columns = len(names)
 		m.many, m.one = m.textsOf(m.over(names, arrays)), m.textsOf(m.ofOne(names, typed))
 		m.sqlite = m.ofOne(names, values)
-		if m.Written != nil {
-			m.sqlite += " RETURNING id"
-		}
 	})
 }
 

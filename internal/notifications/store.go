@@ -46,14 +46,15 @@ func forgetAddresses(ctx context.Context, tx *sqldb.Tx, customer string, now tim
 }
 
 // reachable is whether somebody can be written to: the order says an address, or the customer's profile does.
-const reachable = `(r.email <> '' OR c.customer_id IS NOT NULL AND NOT c.erased)`
+const reachable = `(r.email <> '' OR coalesce((SELECT NOT c.erased FROM contacts c WHERE c.customer_id = r.customer_id), false))`
 
-// Whether the customer is known is asked by the statement that writes, so that a transaction takes no round trip for it.
+// Whether the customer is known is asked by the statement that writes, so that a transaction takes no round trip for it. Both tables are asked by subqueries that can only be answered by key: a join,
+// and EXISTS too, may be planned for tables that were empty when they were last looked at, and read all of them.
 var insertIntents = sqldb.Many{
 	SQL: `INSERT INTO intents (id, customer_id, email, data, state, channel, problem, attempts, claim, due_at, traceparent, created_at, updated_at, sent_at)
 		SELECT r.id, r.customer_id, r.email, r.data, CASE WHEN ` + reachable + ` THEN 'pending' ELSE 'skipped' END, '',
 			CASE WHEN ` + reachable + ` THEN '' ELSE '` + noAddress + `' END, 0, '', CASE WHEN ` + reachable + ` THEN r.created_at ELSE 0 END, r.traceparent, r.created_at, r.created_at, 0
-		FROM {rows} LEFT JOIN contacts c ON c.customer_id = r.customer_id WHERE NOT EXISTS (SELECT 1 FROM intents i WHERE i.id = r.id)`,
+		FROM {rows} WHERE (SELECT i.id FROM intents i WHERE i.id = r.id) IS NULL`,
 	Columns: "id text, customer_id text, email text, data json, traceparent text, created_at bigint",
 }
 

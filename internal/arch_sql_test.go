@@ -221,7 +221,7 @@ var untransacted = map[string]string{
 	"conn.go:sqliteConn.begin":          "it says BEGIN",
 	"conn.go:sqliteConn.commit":         "it says COMMIT",
 	"conn.go:sqliteConn.rollback":       "it says ROLLBACK",
-	"conn.go:sqliteConn.exec":           "the statement was prepared on the transaction's own connection, between its BEGIN and its COMMIT",
+	"conn.go:sqliteConn.run":            "the statement was prepared on the transaction's own connection, between its BEGIN and its COMMIT",
 	"script.go:postgresConn.exec":       "its script says BEGIN, if that was not said before",
 	"script.go:postgresConn.writeExact": "its script says BEGIN, if that was not said before",
 	"script.go:postgresConn.write":      "its script says BEGIN, if that was not said before",

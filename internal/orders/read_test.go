@@ -198,7 +198,7 @@ func TestAnOrderIsNamedAfterTheTraceThatItsRequestBeganAndNeverAfterOneOfItsCall
 		requireTrace(id, trace)
 		var stored string
 		require.NoError(t, s.db.Get(t.Context(), &stored, `SELECT CAST(metadata AS text) FROM events WHERE stream_id = $1 AND version = 1`, id))
-		require.Equal(t, `{"trace":"="}`, stored)
+		require.JSONEq(t, `{"trace":"="}`, stored)
 
 		const callers = "4bf92f3577b34da6a3ce929d0e0e4736"
 		for range 2 { // the second order would be the first

@@ -61,14 +61,17 @@ func (s *storm) blow() {
 func (s *storm) release() {
 	s.mu.Lock()
 	fresh, repeats := s.fresh, s.repeats
-	s.fresh, s.repeats, s.blowing = nil, append(slices.Clone(fresh), fresh...), false
-	if len(s.repeats) > 0 {
-		s.blow()
-	}
+	s.fresh, s.repeats = nil, append(slices.Clone(fresh), fresh...)
 	s.mu.Unlock()
 	rand.Shuffle(len(repeats), func(i, j int) { repeats[i], repeats[j] = repeats[j], repeats[i] })
 	for _, p := range append(shuffledKeys(fresh), repeats...) {
 		s.Memory.Send(p.topic, p.msg, p.done)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blowing = false // not before: two gusts at once would mix the messages of one key
+	if len(s.fresh)+len(s.repeats) > 0 {
+		s.blow()
 	}
 }
 

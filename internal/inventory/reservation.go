@@ -50,7 +50,6 @@ type reservation struct {
 	version   int64                   // as stored; 0 when it is not
 	expiresAt time.Time
 	askedAt   time.Time // when ReservationExpiring was published; zero when it was not
-	overdue   bool      // of a new one: the sweep looks after it from the start
 	trace     string    // of a new one: in which it goes on when its time is up; see telemetry.Rejoin
 	createdAt time.Time
 	updatedAt time.Time

@@ -86,7 +86,6 @@ func (m *Module) decide(ctx context.Context, tx *sqldb.Tx, r reservation, c inve
 	if next == held {
 		r.trace = telemetry.ToStore(ctx)
 		r = r.until(now.Add(hold), now)
-		r.overdue = !r.expected()
 		take(tx, lines, now)
 	}
 	saveReservation(tx, r)

@@ -116,19 +116,17 @@ func saveReservation(tx *sqldb.Tx, r reservation) {
 	if len(r.shortages) > 0 {
 		shortages = sqldb.Marshal(r.shortages)
 	}
-	tx.Queue(&insertReservations, r.reference, string(r.status), sqldb.Marshal(orEmpty(r.lines)), shortages, expires, r.overdue, asked, r.trace, sqldb.Micros(r.createdAt), updated)
+	overdue := r.status == held && !r.expected()
+	tx.Queue(&insertReservations, r.reference, string(r.status), sqldb.Marshal(orEmpty(r.lines)), shortages, expires, overdue, asked, r.trace, sqldb.Micros(r.createdAt), updated)
 }
 
 // A reservation of an order that goes its usual way is committed long before usually has passed, and so nobody need look after it: the rounds mark those of which that was not so. They go
-// by the time in the identifier of the order. One of another name, or of an order that was named more than heldAtOnce ago, or whose time is up sooner, is marked from the start.
-const (
-	usually    = time.Minute
-	heldAtOnce = 5 * time.Second
-)
+// by the time in the identifier of the order. One of another name, or of an order that was named too long ago, or whose time is up sooner, is marked from the start.
+const usually = time.Minute
 
 // expected reports whether the rounds will come by before the time of a new reservation is up.
 func (r reservation) expected() bool {
-	return id.Near("ord", r.reference, r.createdAt, heldAtOnce) && !r.expiresAt.Before(r.createdAt.Add(usually+heldAtOnce))
+	return id.Near("ord", r.reference, r.createdAt, sqldb.AtOnce) && !r.expiresAt.Before(r.createdAt.Add(usually+sqldb.AtOnce))
 }
 
 // markOverdue marks the reservations of the orders named within the span that are still held. It changes nothing that a transaction keeps among its locals. Errors: sqldb.ErrUnavailable.

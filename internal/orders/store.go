@@ -259,7 +259,7 @@ func (s *store) deadline(o Order) time.Time {
 // expected reports whether the order goes its usual way, on which nobody need look after it: most orders are through before the first deadline. The rounds open those that are not.
 // They go by the time in its identifier, and so an order that says another time, or comes late, is open from the start.
 func (s *store) expected(o Order, fresh bool) bool {
-	if !o.forward() || fresh && !id.Near("ord", o.ID, s.clock.Now(), asksAtOnce) {
+	if !o.forward() || fresh && !id.Near("ord", o.ID, s.clock.Now(), sqldb.AtOnce) {
 		return false
 	}
 	for _, step := range o.Steps {
@@ -269,9 +269,6 @@ func (s *store) expected(o Order, fresh bool) bool {
 	}
 	return true
 }
-
-// asksAtOnce is within what time of its being named an order is usually written.
-const asksAtOnce = 5 * time.Second
 
 // openOverdue opens the orders named within the span that nobody has ended. Errors: sqldb.ErrUnavailable.
 func (s *store) openOverdue(ctx context.Context, span sqldb.Span) error {

@@ -113,16 +113,13 @@ var insertPayments = sqldb.Many{
 // That it has to be looked after is not written: nearly always its sender ends it within its lease. The rounds find those of which that was not so, by the time in the identifier; one
 // that comes late, or says another time, has its lease in its row.
 func insert(tx *sqldb.Tx, p payment) {
-	if id.Near("pay", p.id, p.createdAt, sentAtOnce) {
+	if id.Near("pay", p.id, p.createdAt, sqldb.AtOnce) {
 		p.nextAttempt = time.Time{}
 	}
 	tx.Queue(&insertPayments, p.id, p.reference, p.customerID, p.method, p.amount.Currency, p.amount.Amount, string(p.status), p.failure,
 		sqldb.Micros(p.cancelAt), p.cancelReason, sqldb.Micros(p.nextAttempt), p.trace, sqldb.Micros(p.createdAt))
 	tx.SetLocal(viewKey(p.reference), viewAsStored(p))
 }
-
-// sentAtOnce is within what time of its being named a payment is usually written.
-const sentAtOnce = 5 * time.Second
 
 // leftBehind is the condition of payments that nobody has in hand, once their lease is over.
 const leftBehind = `status IN ('sending', 'unknown', 'authorized') AND next_attempt_at = 0`

@@ -28,6 +28,9 @@ func NewRounds(db *DB, name string, after time.Duration) *Rounds {
 	return &Rounds{db: db, name: name, after: after}
 }
 
+// AtOnce is within what time of its being named a row is usually written. Rounds that go by the time in a name may overlook one that comes later: it has to be marked from the start.
+const AtOnce = 5 * time.Second
+
 // Span is a part of a round: from a time to another.
 type Span struct{ From, To time.Time }
 

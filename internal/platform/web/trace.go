@@ -19,7 +19,7 @@ type request struct {
 	subject telemetry.Subject // what it is about, as far as its handler has said
 	body    []byte            // the body of an operation, see RequestBody
 	err     error             // what the handler failed with, for the access log and the span
-	began   bool              // it began its trace
+	parent  string            // its traceparent header
 	place   *place            // among the requests that are worked on, see Bound; nil without a bound
 }
 
@@ -60,14 +60,13 @@ func (q *request) begin(r *http.Request) (context.Context, trace.Span) {
 	if r.URL.Path == livePath || r.URL.Path == readyPath {
 		return telemetry.WithTraceparent(q, telemetry.NewTraceparent()), noop.Span{}
 	}
-	traceparent := r.Header.Get("Traceparent")
-	q.began = !telemetry.Continues(traceparent)
-	return telemetry.StartRequest(q, traceparent)
+	q.parent = r.Header.Get("Traceparent")
+	return telemetry.StartRequest(q, q.parent)
 }
 
 // TraceBegun is the id of the trace that began with the request, 32 hexadecimal digits that nobody else has; empty when the caller named the trace.
 func TraceBegun(ctx context.Context) string {
-	if q := requestOf(ctx); q != nil && q.began {
+	if q := requestOf(ctx); q != nil && !telemetry.Continues(q.parent) {
 		return telemetry.TraceID(ctx)
 	}
 	return ""
